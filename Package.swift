@@ -1,0 +1,104 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+/// One target of the engine: its folder is `Sources/NAME`.
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// A C library of the system, found by pkg-config, with the Debian package that carries it.
+func systemLibrary(_ name: String, pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(name: name, path: "Sources/\(name)", pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let vocabulary: [Target.Dependency] = ["ReplicationModel", "Buffers", "Digests"]
+let cloudStore: [Target.Dependency] =
+    vocabulary + ["Cryptography", "XMLStreaming", "HTTPTransport", "ObjectStores", "HTTPStores"]
+
+let package = Package(
+    name: "lockstep",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "lockstep", targets: ["lockstep"]),
+        .executable(name: "cloudsim", targets: ["cloudsim"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    ],
+    targets: [
+        // C libraries, one Swift importer each.
+        systemLibrary("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+        systemLibrary("COpenSSL", pkgConfig: "libcrypto", apt: "libssl-dev"),
+        systemLibrary("CXML2", pkgConfig: "libxml-2.0", apt: "libxml2-dev"),
+        systemLibrary("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
+        systemLibrary("CBLAKE3", pkgConfig: "libblake3", apt: "librust-blake3-dev"),
+        .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+
+        // Vocabulary and primitives.
+        module("ReplicationModel"),
+        module("Buffers"),
+        module("Digests", ["CKernels", "CXXHash", "CBLAKE3"]),
+        module("Cryptography", ["COpenSSL"]),
+        module("XMLStreaming", ["CXML2"]),
+        module("HTTPTransport", vocabulary + ["CCurl"]),
+
+        // Stores and the manifest store.
+        module("ObjectStores", vocabulary),
+        module("HTTPStores", vocabulary + ["Cryptography", "HTTPTransport", "ObjectStores"]),
+        module("S3", cloudStore),
+        module("GCS", cloudStore),
+        module("AzureBlob", cloudStore),
+        module("Manifests", vocabulary + ["ObjectStores"]),
+        module("SQLiteManifests", vocabulary + ["ObjectStores", "Manifests", .product(name: "GRDB", package: "GRDB.swift")]),
+
+        // The control plane: protocols only.
+        module("Replication", vocabulary + ["ObjectStores", "Manifests"]),
+
+        // Executables name the concrete stores.
+        .executableTarget(
+            name: "lockstep",
+            dependencies: cloudStore + [
+                "S3", "GCS", "AzureBlob", "Manifests", "SQLiteManifests", "Replication", argumentParser,
+            ],
+            swiftSettings: settings),
+
+        // The three clouds on loopback.
+        module(
+            "CloudSim",
+            [
+                "Digests", "Cryptography", "XMLStreaming",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
+        .executableTarget(name: "cloudsim", dependencies: ["CloudSim", argumentParser], swiftSettings: settings),
+
+        // Tests. `StoreConformance` is the one suite that every store passes.
+        .target(
+            name: "StoreConformance", dependencies: vocabulary + ["ObjectStores"], path: "Tests/StoreConformance",
+            swiftSettings: settings),
+        tests("DigestsTests", ["Digests"]),
+        tests("CryptographyTests", ["Cryptography"]),
+        tests("XMLStreamingTests", ["XMLStreaming"]),
+        tests("HTTPTransportTests", vocabulary + ["HTTPTransport"]),
+        tests("ObjectStoresTests", vocabulary + ["ObjectStores", "StoreConformance"]),
+        tests("CloudStoresTests", cloudStore + ["S3", "GCS", "AzureBlob", "StoreConformance", "CloudSim"]),
+        tests("ManifestsTests", vocabulary + ["Manifests", "SQLiteManifests"]),
+        tests("ReplicationTests", vocabulary + ["ObjectStores", "Manifests", "SQLiteManifests", "Replication"]),
+        tests("CloudSimTests", ["CloudSim"]),
+    ]
+)

@@ -1,0 +1,47 @@
+/// Scheme, host and port of a service, as a user writes it: `https://host`, `http://127.0.0.1:9000`.
+package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
+    package var scheme: String
+    package var host: String
+    /// nil: the scheme's default.
+    package var port: Int?
+    /// Path before bucket and key, without a trailing slash; empty for most.
+    package var path: String
+
+    package init(scheme: String = "https", host: String, port: Int? = nil, path: String = "") {
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+        self.path = path
+    }
+
+    /// nil when the text is not `http(s)://host[:port][/path]`; user info, query and fragment are refused.
+    package init?(_ text: String) {
+        guard let separator = text.firstRange(of: "://") else { return nil }
+        let scheme = text[..<separator.lowerBound].lowercased()
+        guard scheme == "http" || scheme == "https" else { return nil }
+        let rest = text[separator.upperBound...]
+        let slash = rest.firstIndex(of: "/") ?? rest.endIndex
+        var authority = rest[..<slash]
+        guard !rest.contains(where: { "@?#".contains($0) || $0.isWhitespace }), !authority.isEmpty else { return nil }
+        var port: Int?
+        if let colon = authority.lastIndex(of: ":"), !authority[colon...].contains("]") {
+            guard let value = Int(authority[authority.index(after: colon)...]), (1...65535).contains(value) else { return nil }
+            port = value
+            authority = authority[..<colon]
+        }
+        var path = String(rest[slash...])
+        while path.hasSuffix("/") { path.removeLast() }
+        let standard = scheme == "https" ? 443 : 80
+        self.init(scheme: scheme, host: authority.lowercased(), port: port == standard ? nil : port, path: path)
+    }
+
+    /// `host[:port]`: the value of the Host header.
+    package var authority: String { port.map { "\(host):\($0)" } ?? host }
+
+    /// `scheme://host[:port]`, without the path.
+    package var origin: String { "\(scheme)://\(authority)" }
+
+    package var description: String { origin + path }
+
+    package var isLoopback: Bool { host == "localhost" || host.hasSuffix(".localhost") || host.hasPrefix("127.") || host == "[::1]" }
+}
