@@ -1,0 +1,36 @@
+#ifndef LOCKSTEP_KERNELS_H
+#define LOCKSTEP_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// The two checksums of every byte that is moved. All values are final ones (after the closing inversion), so 0 is the
+// checksum of nothing, and the value of one call is what the next call continues from.
+
+/// Continues a CRC-32C (Castagnoli, reflected, all ones in and out) over n more bytes.
+uint32_t lockstep_crc32c(uint32_t crc, const void *data, size_t n);
+
+/// Continues a CRC-64/NVME (reflected, all ones in and out) over n more bytes. Azure's CRC64 is the same function.
+uint64_t lockstep_crc64nvme(uint64_t crc, const void *data, size_t n);
+
+/// Continues both over n more bytes, reading them once.
+void lockstep_crc_both(uint32_t *crc32c, uint64_t *crc64nvme, const void *data, size_t n);
+
+/// The ways of computing them. The functions above take the last one that the processor has.
+enum lockstep_crc_path {
+    lockstep_crc_portable = 0,   // tables, eight bytes a step
+    lockstep_crc_carryless = 1,  // 128-bit carry-less products: PCLMULQDQ or PMULL
+    lockstep_crc_avx2 = 2,       // VPCLMULQDQ on 256 bits
+    lockstep_crc_avx512 = 3,     // VPCLMULQDQ on 512 bits
+};
+
+bool lockstep_crc_has_path(enum lockstep_crc_path path);
+
+// The same by one way, for comparing them. The path has to be one that the processor has.
+uint32_t lockstep_crc32c_by(enum lockstep_crc_path path, uint32_t crc, const void *data, size_t n);
+uint64_t lockstep_crc64nvme_by(enum lockstep_crc_path path, uint64_t crc, const void *data, size_t n);
+void lockstep_crc_both_by(
+    enum lockstep_crc_path path, uint32_t *crc32c, uint64_t *crc64nvme, const void *data, size_t n);
+
+#endif
