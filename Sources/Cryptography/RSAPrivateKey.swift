@@ -1,0 +1,84 @@
+import COpenSSL
+
+/// An RSA key that signs JSON Web Tokens (RS256), as in a service account's file.
+package struct RSAPrivateKey: Sendable {
+    private let key: AsymmetricKey
+
+    /// Reads `BEGIN PRIVATE KEY` (PKCS #8) and `BEGIN RSA PRIVATE KEY` (PKCS #1), without a passphrase.
+    package init(pem: String) throws {
+        let encrypted = PassphraseRequest()
+        let pointer = try withInputBIO(pem) { bio in
+            PEM_read_bio_PrivateKey(bio, nil, refusePassphrase, Unmanaged.passUnretained(encrypted).toOpaque())
+        }
+        guard let pointer else {
+            if encrypted.wasAsked {
+                ERR_clear_error()
+                throw CryptographyError(
+                    code: .encryptedKey,
+                    message: "the private key is protected by a passphrase: store it without one")
+            }
+            throw CryptographyError.openSSL(.invalidKey, "the text is no private key in PEM form")
+        }
+        key = try AsymmetricKey(rsa: pointer)
+    }
+
+    private init(key: AsymmetricKey) {
+        self.key = key
+    }
+
+    /// A new key pair; takes some tenths of a second.
+    package static func generate(bits: Int = 2048) throws -> RSAPrivateKey {
+        guard let context = EVP_PKEY_CTX_new_from_name(nil, "RSA", nil) else {
+            throw CryptographyError.openSSL(.operationFailed, "an RSA key could not be generated")
+        }
+        defer { EVP_PKEY_CTX_free(context) }
+        var generated: OpaquePointer?
+        guard EVP_PKEY_keygen_init(context) == 1, EVP_PKEY_CTX_set_rsa_keygen_bits(context, Int32(bits)) == 1,
+            EVP_PKEY_generate(context, &generated) == 1, let generated
+        else {
+            throw CryptographyError.openSSL(.operationFailed, "an RSA key of \(bits) bits could not be generated")
+        }
+        return RSAPrivateKey(key: try AsymmetricKey(rsa: generated))
+    }
+
+    /// The signature of a message by PKCS #1 v1.5 over its SHA-256, as long as the modulus.
+    package func signSHA256(_ message: [UInt8]) throws -> [UInt8] {
+        let context = demand(EVP_MD_CTX_new(), "allocate a signature")
+        defer { EVP_MD_CTX_free(context) }
+        let digest = SHA256Algorithm.implementation.pointer
+        var capacity = 0
+        guard EVP_DigestSignInit(context, nil, digest, nil, key.pointer) == 1,
+            EVP_DigestSign(context, nil, &capacity, message, message.count) == 1
+        else { throw CryptographyError.openSSL(.operationFailed, "the key cannot sign with SHA-256") }
+        var signed: Int32 = 0
+        let signature = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
+            count = capacity
+            signed = EVP_DigestSign(context, buffer.baseAddress, &count, message, message.count)
+            if signed != 1 { count = 0 }
+        }
+        guard signed == 1 else { throw CryptographyError.openSSL(.operationFailed, "the key could not sign") }
+        return signature
+    }
+
+    /// The private key in PKCS #8 form, unencrypted.
+    package func pem() throws -> String {
+        try withOutputBIO { PEM_write_bio_PrivateKey($0, key.pointer, nil, nil, 0, nil, nil) }
+    }
+
+    package func publicKeyPEM() throws -> String {
+        try withOutputBIO { PEM_write_bio_PUBKEY($0, key.pointer) }
+    }
+}
+
+/// Notes that OpenSSL wanted a passphrase, for which it would otherwise ask on the terminal.
+private final class PassphraseRequest {
+    var wasAsked = false
+}
+
+private func refusePassphrase(
+    _: UnsafeMutablePointer<CChar>?, _: Int32, _: Int32, request: UnsafeMutableRawPointer?
+) -> Int32 {
+    // The request outlives the call: whoever passes it holds it.
+    if let request { Unmanaged<PassphraseRequest>.fromOpaque(request).takeUnretainedValue().wasAsked = true }
+    return -1
+}

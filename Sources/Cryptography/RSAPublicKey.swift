@@ -1,0 +1,27 @@
+import COpenSSL
+
+/// The public half of an RSA key: checks what the private one signed.
+package struct RSAPublicKey: Sendable {
+    private let key: AsymmetricKey
+
+    /// Reads `BEGIN PUBLIC KEY`.
+    package init(pem: String) throws {
+        guard let pointer = try withInputBIO(pem, { PEM_read_bio_PUBKEY($0, nil, nil, nil) }) else {
+            throw CryptographyError.openSSL(.invalidKey, "the text is no public key in PEM form")
+        }
+        key = try AsymmetricKey(rsa: pointer)
+    }
+
+    /// Whether the signature is the key's own of this message, by PKCS #1 v1.5 over its SHA-256.
+    package func verifySHA256(_ message: [UInt8], _ signature: [UInt8]) -> Bool {
+        let context = demand(EVP_MD_CTX_new(), "allocate a signature")
+        defer { EVP_MD_CTX_free(context) }
+        let digest = SHA256Algorithm.implementation.pointer
+        let isValid =
+            EVP_DigestVerifyInit(context, nil, digest, nil, key.pointer) == 1
+            && EVP_DigestVerify(context, signature, signature.count, message, message.count) == 1
+        // A signature that does not fit leaves its reasons in the thread's queue.
+        if !isValid { ERR_clear_error() }
+        return isValid
+    }
+}

@@ -1,0 +1,53 @@
+import COpenSSL
+
+/// A key, token or password that does not print itself, cannot be encoded, and is wiped when nobody holds it any more.
+///
+/// Unchecked: the bytes are written by `init` and `deinit` only.
+package final class Secret: @unchecked Sendable, RawBytes {
+    private let bytes: UnsafeMutableRawBufferPointer
+
+    package init(_ bytes: some RawBytes) {
+        self.bytes = bytes.withRawBytes { bytes in
+            let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
+            copy.copyMemory(from: bytes)
+            return copy
+        }
+    }
+
+    package convenience init(_ text: String) {
+        self.init(text.utf8)
+    }
+
+    deinit {
+        OPENSSL_cleanse(bytes.baseAddress, bytes.count)
+        bytes.deallocate()
+    }
+
+    package var isEmpty: Bool { bytes.isEmpty }
+
+    /// The bytes are there during the call only.
+    package func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(UnsafeRawBufferPointer(bytes))
+    }
+
+    package func withRawBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        withBytes(body)
+    }
+
+    /// A copy that is not wiped and that prints itself: for the header or file that has to carry the secret.
+    package func revealed() -> String {
+        String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+extension Secret: Equatable {
+    package static func == (a: Secret, b: Secret) -> Bool { ConstantTime.equal(a, b) }
+}
+
+extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    package var description: String { "<secret>" }
+    package var debugDescription: String { "<secret>" }
+    package var customMirror: Mirror { Mirror(self, children: [], displayStyle: .class) }
+}

@@ -1,0 +1,136 @@
+import Cryptography
+import Testing
+
+struct RSATests {
+    @Test func publishedSignature() throws {
+        let key = try RSAPrivateKey(pem: Self.privatePEM)
+        #expect(try hex(key.signSHA256(Array(Self.message.utf8))) == Self.signature)
+        #expect(try key.publicKeyPEM() == Self.publicPEM)
+        #expect(try key.pem() == Self.privatePEM)
+    }
+
+    @Test func verification() throws {
+        let key = try RSAPrivateKey(pem: Self.privatePEM)
+        let publicKey = try RSAPublicKey(pem: Self.publicPEM)
+        let message = Array(Self.message.utf8)
+        var signature = try key.signSHA256(message)
+        #expect(publicKey.verifySHA256(message, signature))
+        #expect(!publicKey.verifySHA256(message.dropLast(), signature))
+        #expect(!publicKey.verifySHA256(message, signature.dropLast()))
+        #expect(!publicKey.verifySHA256(message, []))
+        signature[100] ^= 1
+        #expect(!publicKey.verifySHA256(message, signature))
+    }
+
+    @Test func generatedKeys() throws {
+        let key = try RSAPrivateKey.generate()
+        let again = try RSAPrivateKey(pem: key.pem())
+        let publicKey = try RSAPublicKey(pem: key.publicKeyPEM())
+        let signature = try again.signSHA256([1, 2, 3])
+        #expect(signature.count == 256)
+        #expect(publicKey.verifySHA256([1, 2, 3], signature))
+        #expect(try !RSAPublicKey(pem: Self.publicPEM).verifySHA256([1, 2, 3], signature))
+    }
+
+    @Test func noPrivateKey() throws {
+        let damaged = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+        for pem in ["", damaged, Self.publicPEM, Self.ellipticPEM] {
+            let error = try #require(throws: CryptographyError.self) { try RSAPrivateKey(pem: pem) }
+            #expect(error.code == .invalidKey)
+        }
+    }
+
+    @Test func noPublicKey() throws {
+        for pem in ["", Self.privatePEM] {
+            let error = try #require(throws: CryptographyError.self) { try RSAPublicKey(pem: pem) }
+            #expect(error.code == .invalidKey)
+        }
+    }
+
+    /// Nobody is asked on the terminal.
+    @Test func protectedByAPassphrase() throws {
+        let error = try #require(throws: CryptographyError.self) { try RSAPrivateKey(pem: Self.encryptedPEM) }
+        #expect(error.code == .encryptedKey)
+    }
+
+    // The key, message and signature of RFC 7515, appendix A.2.
+
+    static let message =
+        "eyJhbGciOiJSUzI1NiJ9"
+        + ".eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+
+    static let signature =
+        "702e218943e88fd11eb5d82dbf7845f34106ae1b81fff7731116add1717d83656d420afd3c96eedd73a2663e5166687b"
+        + "000b87226e0187ed1073f945e582adfcef16d85a798ee8c66ddb3db8975b17d09402beedd5d9d97007108db28160d5f8"
+        + "040ca7445762b81fbe7ff9d92e0ae76f24f25b33bbe6f44ae61eb1040acb20044d3ef9128ed40130795bd4bd3b41eeca"
+        + "d066ab651981fde48df77f372dc38b9fafdd3befb18b5da3cc3c2eb02f9e3a41d612caad15911273a05f23b9e838faaf"
+        + "849d698429ef5a1e88798236c3d40e604522a544c8f27a7a2db80663d16cf7caea56de405cb2215a45b2c25566b55ac1"
+        + "a748a070dfc8a32a469543d019eefb47"
+
+    static let privatePEM = """
+        -----BEGIN PRIVATE KEY-----
+        MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCh+BYK4uPJtGXO
+        jS1lYmM2K5J9vinh8CR3/BYlzJChNuOL2TSXxbbqY913EeZ8dCn5VrD7io8ImtxL
+        aYk8wTM/U+3QGbh3hCUv7JFP5IV3aVlL6kKA0ywPVb9ilE8TA5a8bpvfbr3SvaNn
+        juygxmj3AbONv/s4yDQs4v5tJ/reSlpIdJed1LnPmt7Ex1sFhSwsD174pcF1A5L5
+        ROjtZMEQxrZHYJqkeDrrnGya11UxMFBji4NmXG9veoKjlnAqH2QbgtPr8jkiGUkf
+        toaHLFcW9Qr4NY2ai50Xw0Byj3+H2JoY2PyrZ62EWQwuz3WTOTY8BwNNb2BvniHg
+        VFbK5emhAgMBAAECggEAEq5xpGnNCivDflJsRQBXHx1hdR1k6Ulwe2JZD50LpXyW
+        PEAeP88vLNO97IjlA7/GQ5sLKMgvfTeXZx9SE+7YwVol2NXOoAJe46sui395IW/G
+        O+pWJ1O0BkTGoVEn2bKVRUCgu+GjBVaYLU6f3l9kJfFNS3E0QbVdxzubSu3Mkqzj
+        kn439X0M/V51gfpRLI9JYanrC4D4qAdGcopV/0ZHHzQlBjudU2QvXt4ehNYTCBr6
+        XCLQUShb1juUO1ZdiYoFaFQT5Tw8bGUl/x/jTj3ccPDVZFD9pIuhLhBOneufuBiB
+        4cS98l2SR/RQyGWSeWjnczT0QU91p1DhOVRuOopznQKBgQDgHMQQ60imZV1URk0K
+        pLttoLhyt3SmqdEf/kgHePDdtzEafpAu+cS191R2JiuoF2yzWXnwFDcqGigp5BNr
+        0AHQfD8/Lk8l1Mk09jxxCfui5nYooNyac8YFjm3vItzVCVDnEd3BbVWG8qf6deqE
+        lMGAg+C2V0L4oNXnP7LZcPAZRwKBgQC5A8R+CZW2MvRTLLHzwZkUXV866cff7tx6
+        kqa0finGG0KgeqlaZPxgCZnFp7AeAcCMtiynVlJ7vMVgePsLq6XtON4tB5kP9jAP
+        rq3rbAOal78eUH5OcED6eNuCV8ixEu1eWcPNCS/l1OW1EnXUEoEHKl54Xrrz2uNw
+        kgMTP1FZ1wKBgAcCn1dwJKufzBWQxWQp1vsM5fggqPN1qGb5y0MAk3g7/Ls5bkUp
+        5u9SN0Ai3Ya6hNnvWJMb7sXQX6U/zyO2M/hTip7tUeh7CXgwo59dkpN75gJLVds2
+        9+DAncu3KXU4f2Fa+7bLNrur53k8KwPOq2bbuTG69QtV7Jr5MR0AHWKNAoGBAIf/
+        evpitUf+4JYbLpvNXWcY052Mpz22aR84mY3nh3F2LF2mjMJDpTg7FmuyPcVw6EcG
+        yoAe9fa65iNqCq+jdw6PVNGo2hxfjSiZ8IIzHdsPXI89//pMjZcQK9r+CCoRjaZj
+        OYiIDktVWZzmevJuv6WywUqd57LE3Zar3dLSIkx1AoGAIYd7DHOhrWvxkwPQsRM2
+        tOgrjbcrfvtQJipd+DlcxyVuuM9sQLdgjVk2oy26F0EmpScGLq2MowX7fhd/QJQ3
+        ydy5cY7YIBi87w93IKLEdfnbJtoOPLUW0ITrJReOgo1cq9SbsxYawBgfp/gh6A56
+        03k2+ZQwVK0JKSHuLFkuQ3U=
+        -----END PRIVATE KEY-----
+
+        """
+
+    static let publicPEM = """
+        -----BEGIN PUBLIC KEY-----
+        MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAofgWCuLjybRlzo0tZWJj
+        NiuSfb4p4fAkd/wWJcyQoTbji9k0l8W26mPddxHmfHQp+Vaw+4qPCJrcS2mJPMEz
+        P1Pt0Bm4d4QlL+yRT+SFd2lZS+pCgNMsD1W/YpRPEwOWvG6b32690r2jZ47soMZo
+        9wGzjb/7OMg0LOL+bSf63kpaSHSXndS5z5rexMdbBYUsLA9e+KXBdQOS+UTo7WTB
+        EMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6/I5IhlJH7aGhyxX
+        FvUK+DWNmoudF8NAco9/h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXp
+        oQIDAQAB
+        -----END PUBLIC KEY-----
+
+        """
+
+    // Keys of no other use, made by OpenSSL's command.
+
+    static let ellipticPEM = """
+        -----BEGIN PRIVATE KEY-----
+        MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg7Ys8wGuMUw3vUkGK
+        OYG7cd8LxPxjEwc0MSIRlw+RIUyhRANCAARjvgVYcu4QmMnaRserts8o4Up8NgaB
+        wnSH6iFMNPwXTWudVv89Uz7mwWOpHSQk9LIJ/+fu+DnJqvHRHah9xKIM
+        -----END PRIVATE KEY-----
+
+        """
+
+    static let encryptedPEM = """
+        -----BEGIN ENCRYPTED PRIVATE KEY-----
+        MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAgB0q4kXjWsogICCAAw
+        DAYIKoZIhvcNAgkFADAdBglghkgBZQMEAQIEEIg/JNw1aD62173fyR2A+5YEgZAp
+        WanboL2L74lp9yKAUDuq6LNCOQnWaH6HSEvMqWbmSwdhEtTYVQVCtu9XIVUPSSoL
+        iSu+bjY9+1oCLGLdMmoKSTwPmiArPk+IFVp6tsrCzJysXYvzgtOB1eAAmcvqgYCs
+        Ach8SNVQbbk9VxUj07X0l1Bc4m2KJ8ukFo62xheSeTYMMeP/ekU9pa/y5KgD7BU=
+        -----END ENCRYPTED PRIVATE KEY-----
+
+        """
+}
