@@ -1,0 +1,87 @@
+import Digests
+import ObjectStores
+import ReplicationModel
+
+/// One write of a whole object whose outcome is always known in the end.
+///
+/// A lost reply is settled by reading back: if the target holds the bytes that were sent, the write is adopted; if it holds what was there
+/// before, the write is tried again; anything else is somebody else's object, and a conflict.
+struct ConditionalWrite {
+    static let maxAttempts = 4
+
+    let context: RunContext
+    let key: ObjectKey
+    let condition: WriteCondition
+    let digest: ContentDigest
+    /// The provenance mark that the write carries, if there was room for it.
+    let fingerprint: String?
+
+    func perform(_ write: () async throws(StoreError) -> WriteReceipt) async throws -> WriteReceipt {
+        var outcomeUnknown = false
+        var attempt = 1
+        while true {
+            do throws(StoreError) {
+                return try await write()
+            } catch {
+                let settles = error.retry == .unknownOutcome || (outcomeUnknown && Self.meansOverwritten(error))
+                guard settles else { throw conflictOrFailure(error) }
+                outcomeUnknown = true
+                if let receipt = try await readBack(after: error) { return receipt }
+                guard attempt < Self.maxAttempts, !Task.isCancelled else { throw TransferFailure(.target, error) }
+                try await context.time.sleep(for: .milliseconds(200 << attempt))
+                attempt += 1
+            }
+        }
+    }
+
+    /// After a lost reply: our own success makes the condition fail, and a completed upload is gone.
+    private static func meansOverwritten(_ error: StoreError) -> Bool {
+        error.code == .preconditionFailed || error.code == .missingUpload
+    }
+
+    private func conflictOrFailure(_ error: StoreError) -> TransferFailure {
+        guard error.code == .preconditionFailed else { return TransferFailure(.target, error) }
+        return TransferFailure(
+            .target, .conflict,
+            condition == .absent
+                ? "another object appeared under this key while it was being copied; it was left as it is"
+                : "the object was changed at the target while it was being copied; it was left as it is")
+    }
+
+    /// The receipt of the object that is there if it is ours, nil if the write has not happened.
+    private func readBack(after error: StoreError) async throws -> WriteReceipt? {
+        let found: ObjectDescription
+        do throws(StoreError) {
+            found = try await context.target.head(key)
+        } catch {
+            if error.code == .notFound {
+                // An absent object under `matches` was deleted by somebody: the write cannot succeed any more.
+                if case .matches = condition { throw conflictOrFailure(preconditionFailed) }
+                return nil
+            }
+            throw TransferFailure(.target, error)
+        }
+        if case .matches(let before) = condition, found.object.version == before {
+            if error.code == .preconditionFailed { throw conflictOrFailure(error) }
+            return nil
+        }
+        guard found.object.size == digest.length else { throw conflictOrFailure(preconditionFailed) }
+        let sent = ObjectChecksums(crc32c: digest.crc32c, crc64nvme: digest.crc64nvme)
+        switch found.object.checksums.agrees(with: sent) {
+        case true:
+            return WriteReceipt(version: found.object.version, checksums: found.object.checksums, bytesVerified: true)
+        case false:
+            throw conflictOrFailure(preconditionFailed)
+        default:
+            // No checksum to compare: the mark says whose write it was, reading back says whether the bytes are right.
+            guard let fingerprint, found.attributes.userMetadata[Provenance.sourceName] == fingerprint else {
+                throw conflictOrFailure(preconditionFailed)
+            }
+            return WriteReceipt(version: found.object.version, checksums: ObjectChecksums(), bytesVerified: false)
+        }
+    }
+
+    private var preconditionFailed: StoreError {
+        StoreError(.preconditionFailed, .head, key: key, message: "another object is there")
+    }
+}

@@ -1,0 +1,91 @@
+import Digests
+import Manifests
+import ObjectStores
+import ReplicationModel
+
+/// Finds out whether two objects that the ledger does not vouch for are the same: checksums that the stores report, then the
+/// provenance mark of an earlier copy, then (for `--checksum`) the bytes of both sides.
+struct ContentComparison {
+    enum Outcome {
+        /// The same bytes and attributes; what is known goes into the ledger.
+        case same(EvidenceLevel, ObjectChecksums)
+        case different
+        /// Nothing to compare by.
+        case unknown
+    }
+
+    let context: RunContext
+
+    /// Both versions are pinned to what the listings showed; a version that has moved on counts as different.
+    func compare(source: ListedObject, target: ListedObject) async throws -> Outcome {
+        guard source.size == target.size else { return .different }
+        if source.checksums.agrees(with: target.checksums) == false { return .different }
+        let (here, there) = try await heads(source.key)
+        guard let here else { throw TransferFailure(.source, .store(.notFound), "\(source.key) is gone") }
+        guard let there, here.object.version == source.version, there.object.version == target.version else { return .different }
+        guard sameAttributes(here.attributes, there.attributes) else { return .different }
+        let known = there.object.checksums.merging(here.object.checksums)
+        switch here.object.checksums.agrees(with: there.object.checksums) {
+        case false: return .different
+        case true: return .same(.reported, known)
+        default: break
+        }
+        if context.options.comparison == .checksum { return try await compareByReading(source, target) }
+        let mark = Provenance.fingerprint(store: context.source.name, key: source.key, version: source.version)
+        if there.attributes.userMetadata[Provenance.sourceName] == mark { return .same(.recorded, known) }
+        return .unknown
+    }
+
+    private func heads(_ key: ObjectKey) async throws -> (ObjectDescription?, ObjectDescription?) {
+        try await context.transfers.withPermit {
+            async let here = head(key, context.source, .source)
+            async let there = head(key, context.target, .target)
+            return try await (here, there)
+        }
+    }
+
+    private func head(_ key: ObjectKey, _ store: any ObjectStore, _ side: TransferFailure.Side) async throws -> ObjectDescription? {
+        do throws(StoreError) {
+            return try await store.head(key)
+        } catch {
+            if error.code == .notFound { return nil }
+            throw TransferFailure(side, error)
+        }
+    }
+
+    private func sameAttributes(_ source: ObjectAttributes, _ target: ObjectAttributes) -> Bool {
+        let wanted = context.target.rules.fit(Provenance.strip(source)).kept
+        return wanted.sameForReaders(as: Provenance.strip(target))
+    }
+
+    private func compareByReading(_ source: ListedObject, _ target: ListedObject) async throws -> Outcome {
+        async let here = ContentReader(context: context, store: context.source, side: .source)
+            .digest(of: source.key, size: source.size, version: source.version)
+        async let there = ContentReader(context: context, store: context.target, side: .target)
+            .digest(of: target.key, size: target.size, version: target.version)
+        let (a, b) = try await (here, there)
+        guard a == b else { return .different }
+        return .same(.reread, ObjectChecksums(crc32c: a.crc32c, crc64nvme: a.crc64nvme))
+    }
+}
+
+extension ObjectChecksums {
+    /// These and what only `other` knows.
+    func merging(_ other: ObjectChecksums) -> ObjectChecksums {
+        ObjectChecksums(crc32c: crc32c ?? other.crc32c, crc64nvme: crc64nvme ?? other.crc64nvme, md5: md5 ?? other.md5)
+    }
+}
+
+extension ObjectAttributes {
+    /// Equal as a reader sees them: no content type is what stores serve as `application/octet-stream`.
+    func sameForReaders(as other: ObjectAttributes) -> Bool {
+        var a = self
+        var b = other
+        let fallbacks: Set<String?> = [nil, "application/octet-stream", "binary/octet-stream", ""]
+        if fallbacks.contains(a.contentType), fallbacks.contains(b.contentType) {
+            a.contentType = nil
+            b.contentType = nil
+        }
+        return a == b
+    }
+}

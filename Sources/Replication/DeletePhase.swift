@@ -1,0 +1,117 @@
+import Manifests
+import ObjectStores
+import ReplicationModel
+
+/// Deletes at the target what the source no longer has, after the whole run has proven that it may.
+struct DeletePhase {
+    static let page = 256
+    static let parallelBackups = 16
+
+    let context: RunContext
+    let ledger: any Ledger
+    let limit: ReplicationOptions.DeleteLimit
+    /// nil: deleted for good.
+    let backupPrefix: ObjectKey?
+
+    /// Throws `.refused` before anything is deleted.
+    func guardLimits() throws {
+        let counts = context.progress.counts
+        guard counts.deleteCandidates > 0 else { return }
+        guard counts.sourceObjects > 0 else {
+            throw refused(
+                "the source lists no object at all, and --delete would remove \(counts.deleteCandidates) objects at the target; "
+                    + "check the source's location, or delete the target's objects by other means")
+        }
+        let percent = 100 * Double(counts.deleteCandidates) / Double(max(counts.targetObjects, 1))
+        if counts.deleteCandidates > limit.count {
+            throw refused(
+                "\(counts.deleteCandidates) objects would be deleted, the limit is \(limit.count); "
+                    + "look at --dry-run and raise --max-delete if that is right")
+        }
+        if counts.deleteCandidates > ReplicationOptions.DeleteLimit.percentFloor, percent > limit.percent {
+            throw refused(
+                "\(counts.deleteCandidates) of \(counts.targetObjects) objects would be deleted, the limit is "
+                    + "\(limit.percent)%; look at --dry-run and raise --max-delete if that is right")
+        }
+    }
+
+    func run() async throws {
+        var after: ObjectKey?
+        while true {
+            let candidates = try await ledger.deleteCandidates(after: after, limit: Self.page)
+            guard let last = candidates.last else { return }
+            after = last.key
+            if context.options.dryRun {
+                for candidate in candidates { context.observer.handle(.wouldDelete(candidate.key, size: candidate.size)) }
+                continue
+            }
+            try Task.checkCancellation()
+            try await delete(try await backUp(candidates))
+        }
+    }
+
+    private struct Ready {
+        var candidate: DeleteCandidate
+        var backup: ObjectKey?
+    }
+
+    /// Those that may be deleted now; the others are reported as failed.
+    private func backUp(_ candidates: [DeleteCandidate]) async throws -> [Ready] {
+        guard let backupPrefix else { return candidates.map { Ready(candidate: $0, backup: nil) } }
+        return await withTaskGroup(of: Ready?.self) { group in
+            var ready: [Ready] = []
+            for (index, candidate) in candidates.enumerated() {
+                if index >= Self.parallelBackups, let done = await group.next() ?? nil { ready.append(done) }
+                group.addTask {
+                    let backup = backupPrefix + candidate.key
+                    do {
+                        try await TargetCopy(context: context).copy(candidate, to: backup)
+                        return Ready(candidate: candidate, backup: backup)
+                    } catch {
+                        fail(candidate, TransferFailure(error, side: .target))
+                        return nil
+                    }
+                }
+            }
+            for await done in group { if let done { ready.append(done) } }
+            return ready
+        }
+    }
+
+    private func delete(_ ready: [Ready]) async throws {
+        var rest = ready[...]
+        while !rest.isEmpty {
+            let batch = rest.prefix(context.target.capabilities.deleteBatch)
+            rest = rest.dropFirst(batch.count)
+            let results = await context.target.delete(
+                batch.map { DeleteRequest(key: $0.candidate.key, version: $0.candidate.targetVersion) })
+            for (item, result) in zip(batch, results) {
+                switch result {
+                case .success:
+                    try await context.ledger.record(.forget(item.candidate.key))
+                    context.progress.update {
+                        $0.deletedObjects += 1
+                        $0.deletedBytes += item.candidate.size
+                    }
+                    context.observer.handle(.deleted(item.candidate.key, size: item.candidate.size, backup: item.backup))
+                case .failure(let error):
+                    if error.code == .preconditionFailed {
+                        context.progress.update { $0.conflicts += 1 }
+                        context.observer.handle(.skipped(item.candidate.key, .conflict))
+                    } else {
+                        fail(item.candidate, TransferFailure(.target, error))
+                    }
+                }
+            }
+        }
+    }
+
+    private func fail(_ candidate: DeleteCandidate, _ failure: TransferFailure) {
+        context.progress.update { $0.failedObjects += 1 }
+        context.observer.handle(.failed(candidate.key, failure))
+    }
+
+    private func refused(_ message: String) -> TransferFailure {
+        TransferFailure(.engine, .refused, message)
+    }
+}

@@ -1,0 +1,137 @@
+import Buffers
+import Digests
+import Manifests
+import ObjectStores
+import ReplicationModel
+
+/// Copies one object: read a pinned version → digest → write under a condition → verify → ledger.
+///
+/// Small objects go through one buffer, one read and one write; large ones through `MultipartUploader`.
+struct ObjectTransfer {
+    let context: RunContext
+    let condition: WriteCondition
+    let reason: CopyReason
+
+    /// Returns after the ledger has the row. Starts again from the new version when the source changes in between.
+    func run(_ listed: ListedObject) async throws {
+        var object = listed
+        var restarts = 0
+        while true {
+            do {
+                let (row, evidence) = try await copy(object)
+                try await context.ledger.record(.record(row))
+                context.progress.update {
+                    $0.copiedObjects += 1
+                    $0.copiedBytes += row.size
+                }
+                context.observer.handle(.copied(row.key, size: row.size, reason: reason, evidence: evidence))
+                return
+            } catch let failure as TransferFailure where failure.side == .source && failure.startsAgain {
+                restarts += 1
+                guard restarts <= context.options.maxRestarts else { throw exhausted(failure, object) }
+                object = try await currentVersion(of: object)
+            }
+        }
+    }
+
+    private func copy(_ object: ListedObject) async throws -> (LedgerRow, EvidenceLevel) {
+        // The permit is given back before the copy is verified: reading back takes permits of its own.
+        let (digest, receipt) =
+            object.size <= context.singleRequestLimit
+            ? try await context.transfers.withPermit { try await copyInOneRequest(object) }
+            : try await context.largeObjects.withPermit { try await copyInParts(object) }
+        let evidence = try await WriteVerification(context: context, key: object.key, digest: digest).evidence(for: receipt)
+        let row = LedgerRow(
+            key: object.key, sourceVersion: object.version, sourceModified: object.modified, targetVersion: receipt.version,
+            size: object.size, checksums: ObjectChecksums(crc32c: digest.crc32c, crc64nvme: digest.crc64nvme),
+            evidence: evidence, verifiedAt: context.time.nowSeconds())
+        return (row, evidence)
+    }
+
+    private func copyInOneRequest(_ object: ListedObject) async throws -> (ContentDigest, WriteReceipt) {
+        let buffer = try await context.pool.acquire(Int(object.size))
+        let range = ByteRange(offset: 0, length: object.size)
+        let reply = try await fromSource { () throws(StoreError) in
+            try await context.source.read(
+                ReadRequest(key: object.key, range: range, version: object.version, objectSize: object.size), into: buffer)
+        }
+        try reply.digest.check(against: reply.description.object.checksums)
+        let (attributes, fingerprint) = targetAttributes(reply.description.attributes, object, digest: reply.digest)
+        let write = ConditionalWrite(
+            context: context, key: object.key, condition: condition, digest: reply.digest, fingerprint: fingerprint)
+        let body = object.size == 0 ? nil : buffer.slice(Int(object.size))
+        let receipt = try await write.perform { () throws(StoreError) in
+            try await context.target.put(
+                PutRequest(
+                    key: object.key, body: body, digest: reply.digest, attributes: attributes, condition: condition))
+        }
+        context.progress.update { $0.sentBytes += object.size }
+        return (reply.digest, receipt)
+    }
+
+    private func copyInParts(_ object: ListedObject) async throws -> (ContentDigest, WriteReceipt) {
+        guard
+            let plan = PartPlan(
+                size: object.size, preferred: context.options.partSize, memory: Int64(context.pool.limit),
+                store: context.target.capabilities)
+        else {
+            throw TransferFailure(
+                .target, .store(.unsupportedObject),
+                "\(object.size) bytes do not fit into the parts that the target takes and --memory allows; raise --memory")
+        }
+        // One request that a large object does not notice, for its attributes and its checksum.
+        let description = try await fromSource { () throws(StoreError) in try await context.source.head(object.key) }
+        guard description.object.version == object.version, description.object.size == object.size else {
+            throw TransferFailure(.source, .store(.versionChanged), "\(object.key) was replaced since it was listed")
+        }
+        let (attributes, fingerprint) = targetAttributes(description.attributes, object, digest: nil)
+        let uploader = MultipartUploader(
+            context: context, object: object, plan: plan, attributes: attributes, condition: condition,
+            fingerprint: fingerprint, sourceChecksums: description.object.checksums)
+        return try await uploader.run()
+    }
+
+    private func targetAttributes(
+        _ source: ObjectAttributes, _ object: ListedObject, digest: ContentDigest?
+    ) -> (ObjectAttributes, fingerprint: String?) {
+        let fingerprint = Provenance.fingerprint(store: context.source.name, key: object.key, version: object.version)
+        let (kept, dropped) = Provenance.attributes(
+            of: source, fingerprint: fingerprint, digest: digest, rules: context.target.rules)
+        if !dropped.isEmpty { context.observer.handle(.attributesDropped(object.key, names: dropped)) }
+        return (kept, kept.userMetadata[Provenance.sourceName])
+    }
+
+    private func fromSource<R>(_ call: () async throws(StoreError) -> R) async throws -> R {
+        do throws(StoreError) { return try await call() } catch { throw TransferFailure(.source, error) }
+    }
+
+    /// The source's object as it is now, to start again from.
+    private func currentVersion(of object: ListedObject) async throws -> ListedObject {
+        try await fromSource { () throws(StoreError) in try await context.source.head(object.key) }.object
+    }
+
+    private func exhausted(_ failure: TransferFailure, _ object: ListedObject) -> TransferFailure {
+        guard failure.code == .store(.versionChanged) else { return failure }
+        return TransferFailure(
+            .source, .keepsChanging,
+            "\(object.key) was replaced \(context.options.maxRestarts + 1) times while it was read; it will be tried in the next run")
+    }
+}
+
+extension TransferFailure {
+    /// Failures of the source that a fresh look at the object can cure.
+    var startsAgain: Bool {
+        code == .store(.versionChanged) || code == .store(.checksumMismatch)
+    }
+}
+
+extension ContentDigest {
+    /// Throws when the source store reports another checksum than the bytes that arrived have.
+    func check(against reported: ObjectChecksums) throws {
+        let arrived = ObjectChecksums(crc32c: crc32c, crc64nvme: crc64nvme)
+        if reported.agrees(with: arrived) == false {
+            throw TransferFailure(
+                .source, .store(.checksumMismatch), "the bytes that arrived do not have the checksum that the source reports")
+        }
+    }
+}

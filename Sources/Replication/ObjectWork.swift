@@ -1,0 +1,94 @@
+import Manifests
+import ObjectStores
+import ReplicationModel
+
+/// The work on one key that needs requests: compare if that is asked, copy if it must be, and name what fails.
+struct ObjectWork {
+    let context: RunContext
+    let decision: SyncDecision
+    let joined: JoinedKey
+
+    /// Throws only what ends the run; a failure of this object alone goes to the observer.
+    func run() async throws {
+        do {
+            try await decide()
+        } catch {
+            let failure = TransferFailure(error)
+            if Task.isCancelled || failure.code == .cancelled { throw CancellationError() }
+            switch failure.code {
+            case .conflict:
+                context.progress.update {
+                    $0.skippedObjects += 1
+                    $0.conflicts += 1
+                }
+                context.observer.handle(.skipped(joined.key, .conflict))
+            case .store(.notFound) where failure.side == .source:
+                context.progress.update { $0.skippedObjects += 1 }
+                context.observer.handle(.skipped(joined.key, .vanished))
+            case .store(.archived):
+                context.progress.update { $0.skippedObjects += 1 }
+                context.observer.handle(.skipped(joined.key, .archived("archived")))
+            default:
+                context.progress.update { $0.failedObjects += 1 }
+                context.observer.handle(.failed(joined.key, failure))
+                if failure.endsRun { throw failure }
+            }
+        }
+    }
+
+    private func decide() async throws {
+        guard let source = joined.source else { return }
+        switch decision {
+        case .copy(let reason, let condition):
+            try await copy(source, reason, condition)
+        case .compare:
+            guard let target = joined.target else { return }
+            try await settle(source, target, otherwise: .differs)
+        case .settleConflict:
+            guard let target = joined.target else { return }
+            try await settle(source, target, otherwise: .conflict)
+        default:
+            break
+        }
+    }
+
+    /// Adopts what is already equal; else copies over it, unless it is somebody else's work and those are kept.
+    private func settle(_ source: ListedObject, _ target: ListedObject, otherwise reason: CopyReason) async throws {
+        if case .same(let evidence, let checksums) = try await ContentComparison(context: context)
+            .compare(source: source, target: target) {
+            return try await adopt(source, target, evidence, checksums)
+        }
+        if reason == .conflict, context.options.onConflict == .keep {
+            throw TransferFailure(
+                .target, .conflict, "\(source.key) was changed at the target since the last run; it was left as it is")
+        }
+        try await copy(source, reason, .matches(target.version))
+    }
+
+    private func adopt(
+        _ source: ListedObject, _ target: ListedObject, _ evidence: EvidenceLevel, _ checksums: ObjectChecksums
+    ) async throws {
+        if !context.options.dryRun {
+            try await context.ledger.record(
+                .record(
+                    LedgerRow(
+                        key: source.key, sourceVersion: source.version, sourceModified: source.modified,
+                        targetVersion: target.version, size: source.size, checksums: checksums, evidence: evidence,
+                        verifiedAt: context.time.nowSeconds())))
+        }
+        context.progress.update { $0.adoptedObjects += 1 }
+        context.observer.handle(.adopted(source.key, size: source.size, evidence: evidence))
+    }
+
+    private func copy(_ source: ListedObject, _ reason: CopyReason, _ condition: WriteCondition) async throws {
+        context.progress.update {
+            $0.plannedObjects += 1
+            $0.plannedBytes += source.size
+        }
+        if context.options.dryRun {
+            context.observer.handle(.wouldCopy(source.key, size: source.size, reason: reason))
+            return
+        }
+        try await ObjectTransfer(context: context, condition: condition, reason: reason).run(source)
+    }
+}

@@ -1,0 +1,73 @@
+package import ReplicationModel
+
+/// What a run is asked to do. Everything has a value; the command line fills it from flags.
+package struct ReplicationOptions: Sendable {
+    /// How an object whose versions the ledger does not know is compared with the one at the target.
+    package enum Comparison: Sendable {
+        /// By the ledger, then checksums and provenance; what cannot be compared is copied again.
+        case versions
+        /// Equal size counts as unchanged. Nothing is recorded as proven.
+        case sizeOnly
+        /// Both stores' checksums are asked for every key now; what they do not report is read on both sides.
+        case checksum
+    }
+
+    /// What happens to a target object that somebody else changed after the ledger recorded it.
+    package enum ConflictPolicy: String, Sendable, CaseIterable {
+        case keep, replace
+    }
+
+    /// How many deletions one run may do.
+    package struct DeleteLimit: Sendable, Hashable {
+        /// Objects.
+        package var count: Int
+        /// Share of the target's objects, 0...100. Counts only above `percentFloor` deletions.
+        package var percent: Double
+        /// So few deletions are never refused for their share: two of five objects is 40 %.
+        package static let percentFloor = 10
+
+        package init(count: Int, percent: Double) {
+            self.count = count
+            self.percent = percent
+        }
+
+        package static let standard = DeleteLimit(count: 10_000, percent: 25)
+    }
+
+    package enum Deletion: Sendable, Hashable {
+        case off
+        /// Objects are moved under `backupPrefix` of the target first; nil deletes for good.
+        case on(limit: DeleteLimit, backupPrefix: ObjectKey?)
+    }
+
+    package var comparison: Comparison = .versions
+    package var onConflict: ConflictPolicy = .keep
+    package var deletion: Deletion = .off
+    package var filter = ObjectFilter()
+    /// Exactly these keys instead of listings.
+    package var keys: [ObjectKey]?
+    package var dryRun = false
+    /// Bytes of all buffers, and with them the ceiling of what is in flight.
+    package var memory = 256 << 20
+    /// Parts and small objects in flight at most.
+    package var concurrency = 32
+    /// Bytes of a part, unless an object's size or a store's limit asks for more.
+    package var partSize: Int64 = 16 << 20
+    /// Bytes to copy at most; nil: no limit.
+    package var maxTransfer: Int64?
+    package var maxDuration: Duration?
+    /// How often a transfer starts again because its source changed or its bytes arrived damaged.
+    package var maxRestarts = 3
+
+    package init() {}
+}
+
+/// Keys that belong to the program at every location: never replicated, listed or deleted.
+package enum ReservedKeys {
+    package static let prefix = ObjectKey(".lockstep/")
+    /// Where deleted objects are kept: `.lockstep/deleted/<run>/<key>`.
+    package static let deletedPrefix = ObjectKey(".lockstep/deleted/")
+    package static let probePrefix = ObjectKey(".lockstep/probe/")
+
+    package static func contains(_ key: ObjectKey) -> Bool { key.hasPrefix(prefix) }
+}

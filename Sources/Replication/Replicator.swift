@@ -1,0 +1,281 @@
+package import Buffers
+package import Manifests
+package import ObjectStores
+package import ReplicationModel
+
+/// Makes a target identical to a source: one run over one pair.
+///
+/// Both listings and the ledger are joined by key while transfers are already under way; deletions come last, when everything else
+/// has succeeded. `source` and `target` are expected to be wrapped in the decorators that retry, throttle and meter.
+package struct Replicator: Sendable {
+    private let source: any ObjectStore
+    private let target: any ObjectStore
+    private let ledger: any Ledger
+    private let options: ReplicationOptions
+    private let pool: BufferPool
+    private let time: any Timekeeper
+    private let observer: any ReplicationObserver
+    private let nonce: String
+
+    /// Readable while the run goes.
+    package let progress: RunProgress
+
+    /// - Parameter nonce: unguessable text of this run, for names that it makes at the target.
+    package init(
+        source: any ObjectStore, target: any ObjectStore, ledger: any Ledger, options: ReplicationOptions, pool: BufferPool,
+        time: any Timekeeper, nonce: String, observer: any ReplicationObserver
+    ) {
+        self.source = source
+        self.target = target
+        self.ledger = ledger
+        self.options = options
+        self.pool = pool
+        self.time = time
+        self.nonce = nonce
+        self.observer = observer
+        self.progress = RunProgress()
+    }
+
+    /// Never throws: what went wrong with the run as a whole is in the summary, what went wrong with an object went to the observer.
+    /// Cancelling the task ends the run soon; the ledger then holds everything that was finished.
+    package func run() async -> RunSummary {
+        let writer = LedgerWriter(ledger)
+        var stop: RunStop?
+        var failure: TransferFailure?
+        do {
+            stop = try await replicate(writer)
+        } catch {
+            failure = TransferFailure(error)
+        }
+        do { try await writer.flush() } catch { failure = failure ?? TransferFailure(error) }
+        if Task.isCancelled, failure == nil || failure?.code == .cancelled {
+            failure = nil
+            stop = .interrupted
+        }
+        return RunSummary(counts: progress.counts, stop: stop, failure: failure, peakBuffers: pool.peak)
+    }
+
+    private func replicate(_ writer: LedgerWriter) async throws -> RunStop? {
+        if !options.dryRun { try await abortLeftovers(writer) }
+        try await ledger.clearDeleteCandidates()
+        let context = RunContext(
+            source: source, target: try await writableTarget(), ledger: writer, pool: pool, options: options, time: time,
+            observer: observer, progress: progress)
+        let stop = try await copyAll(context)
+        try await writer.flush()
+        if stop == nil { try await deleteAll(context) }
+        return stop
+    }
+
+    /// Uploads that an earlier run opened and could not finish hold parts that nobody will ever see.
+    private func abortLeftovers(_ writer: LedgerWriter) async throws {
+        for session in try await ledger.openUploads() {
+            do throws(StoreError) {
+                try await target.abortUpload(session)
+            } catch {
+                observer.handle(.notice("an unfinished upload of \(session.key) could not be aborted: \(error)"))
+                continue
+            }
+            try await writer.commit(.closeUpload(session))
+        }
+    }
+
+    /// The target, behind a decorator that looks before it writes if it ignores the conditions of writes.
+    private func writableTarget() async throws -> any ObjectStore {
+        guard !options.dryRun else { return target }
+        let enforced: Bool =
+            switch target.capabilities.conditionalWrites {
+            case .enforced: true
+            case .ignored: false
+            case .unproven: try await ConditionProbe(target: target, ledger: ledger, nonce: nonce).conditionsAreEnforced()
+            }
+        guard !enforced else { return target }
+        observer.handle(
+            .notice(
+                "\(target.name) ignores the conditions of writes: each write is preceded and followed by a look at the object, "
+                    + "which cannot exclude that another writer slips in between"))
+        return ConditionCheckingStore(target)
+    }
+
+    // MARK: Copying
+
+    private func copyAll(_ context: RunContext) async throws -> RunStop? {
+        let window = ConcurrencyLimit(2 * options.concurrency)
+        return try await withThrowingDiscardingTaskGroup { group in
+            let flusher = Task {
+                while !Task.isCancelled {
+                    try await time.sleep(for: LedgerWriter.interval)
+                    try await context.ledger.flush()
+                }
+            }
+            defer { flusher.cancel() }
+            return try await planAndStart(context, window: window, in: &group)
+        }
+    }
+
+    private func planAndStart(
+        _ context: RunContext, window: ConcurrencyLimit, in group: inout ThrowingDiscardingTaskGroup<any Error>
+    ) async throws -> RunStop? {
+        let planner = SyncPlanner(
+            options: options, sourceVersionCoversAttributes: source.capabilities.versionCoversAttributes,
+            target: target.capabilities, targetRules: target.rules)
+        let limits = RunLimits(options: options, time: time)
+        var join = makeJoin()
+        var tally = RunCounts()
+        var candidates: [DeleteCandidate] = []
+        defer { progress.update { $0.addListed(tally) } }
+        while let joined = try await join.next() {
+            guard options.filter.includes(joined.key) else {
+                tally.filteredObjects += 1
+                continue
+            }
+            if let object = joined.source {
+                tally.sourceObjects += 1
+                tally.sourceBytes += object.size
+            }
+            if joined.target != nil { tally.targetObjects += 1 }
+            let decision = planner.decide(joined)
+            if decision == .unchanged {
+                tally.unchangedObjects += 1
+                tally.unchangedBytes += joined.source!.size
+            } else {
+                if let size = decision.transferSize(joined),
+                    let stop = limits.stop(before: size, counts: progress.counts, time: time) {
+                    return stop
+                }
+                if decision == .deleteCandidate, let object = joined.target {
+                    candidates.append(DeleteCandidate(key: object.key, targetVersion: object.version, size: object.size))
+                    if candidates.count >= DeletePhase.page { try await hold(&candidates) }
+                }
+                try await start(decision, joined, context, window: window, in: &group)
+            }
+            if (tally.sourceObjects + tally.targetObjects) & 1023 == 0 {
+                progress.update { $0.addListed(tally) }
+                tally = RunCounts()
+                try Task.checkCancellation()
+            }
+        }
+        try await hold(&candidates)
+        progress.markListed()
+        return nil
+    }
+
+    private func makeJoin() -> MergeJoin {
+        let ledger = ledger
+        var after: ObjectKey?
+        var ledgerEnded = false
+        let rows: () async throws -> [LedgerRow]? = {
+            guard !ledgerEnded else { return nil }
+            let page = try await ledger.rows(after: after, limit: 1000)
+            ledgerEnded = page.count < 1000
+            after = page.last?.key ?? after
+            return page.isEmpty ? nil : page
+        }
+        if let keys = options.keys {
+            let sorted = Array(Set(keys)).sorted()
+            var here = KeyLookup(source, side: .source, sortedKeys: sorted)
+            var there = KeyLookup(target, side: .target, sortedKeys: sorted)
+            var ends = false
+            return MergeJoin(
+                source: { try await here.nextPage() }, target: { try await there.nextPage() },
+                rows: {
+                    guard !ends else { return nil }
+                    ends = true
+                    return try await Self.rows(for: sorted, in: ledger)
+                })
+        }
+        let observer = observer
+        let progress = progress
+        let here = ListingStream(source, side: .source) { name, reason in
+            progress.update { $0.skippedObjects += 1 }
+            observer.handle(.skipped(ObjectKey(name), .unlistable(reason)))
+        }
+        let there = ListingStream(target, side: .target) { name, reason in
+            observer.handle(.notice("at the target, \(ObjectKey(name)) is left as it is: \(reason)"))
+        }
+        return MergeJoin(
+            source: { try await here.nextPage() }, target: { try await there.nextPage() }, rows: rows)
+    }
+
+    private static func rows(for keys: [ObjectKey], in ledger: any Ledger) async throws -> [LedgerRow]? {
+        var found: [LedgerRow] = []
+        for key in keys { if let row = try await ledger.row(for: key) { found.append(row) } }
+        return found.isEmpty ? nil : found
+    }
+
+    private func hold(_ candidates: inout [DeleteCandidate]) async throws {
+        guard !candidates.isEmpty else { return }
+        try await ledger.addDeleteCandidates(candidates)
+        let count = candidates.count
+        progress.update { $0.deleteCandidates += count }
+        candidates.removeAll(keepingCapacity: true)
+    }
+
+    private func start(
+        _ decision: SyncDecision, _ joined: JoinedKey, _ context: RunContext, window: ConcurrencyLimit,
+        in group: inout ThrowingDiscardingTaskGroup<any Error>
+    ) async throws {
+        switch decision {
+        case .unchanged, .deleteCandidate: break
+        case .ignore: progress.update { $0.extraneousObjects += 1 }
+        case .forget: if !options.dryRun { try await context.ledger.record(.forget(joined.key)) }
+        case .skip(let reason): skip(joined.key, reason)
+        case .keepForeign: skip(joined.key, .conflict)
+        case .copy, .compare, .settleConflict:
+            try await window.acquire()
+            let work = ObjectWork(context: context, decision: decision, joined: joined)
+            group.addTask {
+                defer { window.release() }
+                try await work.run()
+            }
+        }
+    }
+
+    private func skip(_ key: ObjectKey, _ reason: SkipReason) {
+        progress.update {
+            $0.skippedObjects += 1
+            if reason == .conflict { $0.conflicts += 1 }
+        }
+        observer.handle(.skipped(key, reason))
+    }
+
+    // MARK: Deleting
+
+    private func deleteAll(_ context: RunContext) async throws {
+        guard case .on(let limit, let backupPrefix) = options.deletion else { return }
+        let counts = progress.counts
+        guard counts.deleteCandidates > 0 else { return }
+        let phase = DeletePhase(context: context, ledger: ledger, limit: limit, backupPrefix: backupPrefix)
+        try phase.guardLimits()
+        guard counts.failedObjects == 0 else {
+            observer.handle(
+                .notice(
+                    "\(counts.deleteCandidates) deletions are held back because \(counts.failedObjects) objects failed; "
+                        + "the next run without failures does them"))
+            return
+        }
+        try await phase.run()
+    }
+}
+
+extension SyncDecision {
+    /// Bytes that the decision may move; nil when it moves none.
+    func transferSize(_ joined: borrowing JoinedKey) -> Int64? {
+        switch self {
+        case .copy, .compare, .settleConflict: joined.source?.size
+        default: nil
+        }
+    }
+}
+
+extension RunCounts {
+    /// Adds what the planner has counted since the last time.
+    mutating func addListed(_ tally: RunCounts) {
+        sourceObjects += tally.sourceObjects
+        sourceBytes += tally.sourceBytes
+        targetObjects += tally.targetObjects
+        unchangedObjects += tally.unchangedObjects
+        unchangedBytes += tally.unchangedBytes
+        filteredObjects += tally.filteredObjects
+    }
+}

@@ -1,0 +1,27 @@
+import ObjectStores
+
+/// Why a run stops starting new transfers before everything is done.
+package enum RunStop: Sendable, Hashable {
+    case maxTransfer
+    case maxDuration
+    case interrupted
+}
+
+/// The limits that people set on one run. What is under way when one is reached is finished.
+struct RunLimits {
+    let maxTransfer: Int64?
+    /// Monotonic nanoseconds.
+    let deadline: Int64?
+
+    init(options: ReplicationOptions, time: any Timekeeper) {
+        maxTransfer = options.maxTransfer
+        deadline = options.maxDuration.map { time.monotonic() + Int64($0 / .nanoseconds(1)) }
+    }
+
+    /// Whether one more object of `size` bytes may start.
+    func stop(before size: Int64, counts: RunCounts, time: any Timekeeper) -> RunStop? {
+        if let maxTransfer, counts.plannedBytes + size > maxTransfer { return .maxTransfer }
+        if let deadline, time.monotonic() >= deadline { return .maxDuration }
+        return nil
+    }
+}

@@ -1,0 +1,55 @@
+package import ReplicationModel
+import Synchronization
+
+/// What a run has seen and done so far. The final value is the run's summary.
+package struct RunCounts: Sendable, Hashable {
+    package var sourceObjects = 0
+    package var sourceBytes: Int64 = 0
+    package var targetObjects = 0
+    package var unchangedObjects = 0
+    package var unchangedBytes: Int64 = 0
+    /// Decided to be copied: done, under way or waiting.
+    package var plannedObjects = 0
+    package var plannedBytes: Int64 = 0
+    package var copiedObjects = 0
+    package var copiedBytes: Int64 = 0
+    /// Bytes that arrived at the target so far, of finished and unfinished objects; sent again counts again.
+    package var sentBytes: Int64 = 0
+    package var adoptedObjects = 0
+    package var deletedObjects = 0
+    package var deletedBytes: Int64 = 0
+    package var deleteCandidates = 0
+    package var failedObjects = 0
+    package var skippedObjects = 0
+    package var conflicts = 0
+    package var filteredObjects = 0
+    /// Only at the target, and deleting is off.
+    package var extraneousObjects = 0
+
+    package init() {}
+}
+
+/// The counters of one run, readable at any time.
+package final class RunProgress: Sendable {
+    private struct State {
+        var counts = RunCounts()
+        var listed = false
+    }
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    package var counts: RunCounts { state.withLock { $0.counts } }
+
+    /// Whether both listings have ended, so that the planned numbers are final.
+    package var isListed: Bool { state.withLock { $0.listed } }
+
+    func update(_ change: (inout RunCounts) -> Void) {
+        state.withLock { change(&$0.counts) }
+    }
+
+    func markListed() {
+        state.withLock { $0.listed = true }
+    }
+}

@@ -1,0 +1,66 @@
+import Manifests
+import ObjectStores
+import ReplicationModel
+
+/// Copies an object inside the target, by one request or, where it is too large for that, by ranges.
+struct TargetCopy {
+    let context: RunContext
+
+    func copy(_ object: DeleteCandidate, to destination: ObjectKey) async throws {
+        let store = context.target
+        do throws(StoreError) {
+            if object.size <= store.capabilities.maxCopySize {
+                _ = try await store.copy(
+                    CopyRequest(
+                        source: object.key, sourceVersion: object.targetVersion, size: object.size, destination: destination,
+                        condition: .unconditional))
+                return
+            }
+        } catch {
+            throw TransferFailure(.target, error)
+        }
+        guard store.capabilities.copiesParts else {
+            throw TransferFailure(
+                .target, .store(.unsupportedOperation),
+                "the target cannot copy an object of \(object.size) bytes to the backup prefix, so it was not deleted; "
+                    + "--permanent-delete deletes without a backup")
+        }
+        try await copyParts(object, to: destination)
+    }
+
+    private func copyParts(_ object: DeleteCandidate, to destination: ObjectKey) async throws {
+        let store = context.target
+        // Ranges that stay inside the store cost no memory: as large as a copy may be.
+        let preferred = min(store.capabilities.partSize.upperBound, 1 << 30)
+        guard let plan = PartPlan(size: object.size, preferred: preferred, memory: .max, store: store.capabilities) else {
+            throw TransferFailure(.target, .store(.unsupportedObject), "too large for the target's own copies")
+        }
+        do throws(StoreError) {
+            let description = try await store.head(object.key)
+            let session = try await store.beginUpload(
+                UploadRequest(
+                    key: destination, size: object.size, partSize: plan.partSize, attributes: description.attributes,
+                    condition: .unconditional))
+            do throws(StoreError) {
+                var parts: [PartReceipt] = []
+                for number in 1...plan.count {
+                    let range = plan.range(number)
+                    parts.append(
+                        try await store.copyPart(
+                            PartCopyRequest(
+                                number: number, offset: range.offset, source: object.key,
+                                sourceVersion: object.targetVersion, range: range), of: session))
+                }
+                _ = try await store.completeUpload(
+                    CompleteRequest(
+                        parts: parts, digest: nil, attributes: description.attributes, condition: .unconditional),
+                    of: session)
+            } catch {
+                try await store.abortUpload(session)
+                throw error
+            }
+        } catch {
+            throw TransferFailure(.target, error)
+        }
+    }
+}

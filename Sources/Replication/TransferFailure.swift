@@ -1,0 +1,70 @@
+package import Manifests
+package import ObjectStores
+package import ReplicationModel
+
+/// Why one object, or the whole run, failed: which side, and what the store or the ledger said.
+package struct TransferFailure: Error, Sendable, CustomStringConvertible {
+    package enum Side: String, Sendable {
+        case source, target, ledger, engine
+    }
+
+    package enum Code: Sendable, Hashable {
+        case store(StoreError.Code)
+        case ledger(LedgerError.Code)
+        /// The listing breaks its contract: unordered, repeated, endless.
+        case badListing
+        /// The bytes at the target are not those of the source.
+        case corrupted
+        /// The source was replaced again and again while it was read.
+        case keepsChanging
+        /// Somebody else's object appeared at the target in mid-run.
+        case conflict
+        /// A guard refused: too many deletions, an empty source.
+        case refused
+        case cancelled
+    }
+
+    package var side: Side
+    package var code: Code
+    package var message: String
+
+    package init(_ side: Side, _ code: Code, _ message: String) {
+        self.side = side
+        self.code = code
+        self.message = message
+    }
+
+    package init(_ side: Side, _ error: StoreError) {
+        self.init(side, error.code == .cancelled ? .cancelled : .store(error.code), error.description)
+    }
+
+    package init(_ error: LedgerError) {
+        self.init(.ledger, .ledger(error.code), error.description)
+    }
+
+    /// Any error of the transfer path as a failure; the side it is put to when it does not say so itself.
+    package init(_ error: any Error, side: Side = .engine) {
+        switch error {
+        case let failure as TransferFailure: self = failure
+        case let error as StoreError: self.init(side, error)
+        case let error as LedgerError: self.init(error)
+        case is CancellationError: self.init(.engine, .cancelled, "interrupted")
+        default: self.init(side, .store(.local), "\(error)")
+        }
+    }
+
+    package var description: String {
+        switch side {
+        case .source, .target: "\(side.rawValue): \(message)"
+        case .ledger, .engine: message
+        }
+    }
+
+    /// Whether every other object would fail the same way, so that going on is pointless.
+    var endsRun: Bool {
+        switch code {
+        case .store(.unauthenticated), .store(.missingContainer), .store(.noSpace), .store(.quotaExceeded), .ledger: true
+        default: false
+        }
+    }
+}
