@@ -10,7 +10,7 @@
 #include "folding.h"
 #include "kernels.h"
 
-#define PMULL __attribute__((target("aes,crc")))
+#define PMULL __attribute__((target("+aes+crc")))
 #define INLINE static inline __attribute__((always_inline))
 
 PMULL INLINE uint64x2_t load128(const uint8_t *data) { return vreinterpretq_u64_u8(vld1q_u8(data)); }
