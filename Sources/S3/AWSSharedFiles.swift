@@ -1,0 +1,112 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// The profiles of the shared credentials and configuration files, taken together.
+///
+/// Where both files set a property of a profile, the credentials file counts. A file may be absent; a profile that somebody named may not.
+package struct AWSSharedFiles: Sendable {
+    package typealias Profile = [String: String]
+
+    package let credentialsPath: String
+    package let configPath: String
+    private let profiles: [String: Profile]
+    private let services: [String: Profile]
+
+    /// Larger files are refused: nobody writes so many profiles.
+    static let sizeLimit = 1 << 20
+
+    /// Reads both files where the environment says (`AWS_SHARED_CREDENTIALS_FILE`, `AWS_CONFIG_FILE`), else under `$HOME/.aws`.
+    package static func load(environment: [String: String]) throws(AWSSharedFileError) -> AWSSharedFiles {
+        let home = environment["HOME"] ?? ""
+        func path(_ variable: String, _ standard: String) -> String {
+            guard let given = environment[variable], !given.isEmpty else { return "\(home)/.aws/\(standard)" }
+            return given.hasPrefix("~/") ? home + given.dropFirst() : given
+        }
+        let credentialsPath = path("AWS_SHARED_CREDENTIALS_FILE", "credentials")
+        let configPath = path("AWS_CONFIG_FILE", "config")
+        return try AWSSharedFiles(
+            credentials: contents(credentialsPath), config: contents(configPath), credentialsPath: credentialsPath,
+            configPath: configPath)
+    }
+
+    /// - Parameters:
+    ///   - credentials: text of the credentials file, nil when there is none.
+    ///   - config: text of the configuration file, nil when there is none.
+    package init(
+        credentials: String?, config: String?, credentialsPath: String = "~/.aws/credentials", configPath: String = "~/.aws/config"
+    ) throws(AWSSharedFileError) {
+        var profiles: [String: Profile] = [:]
+        var services: [String: Profile] = [:]
+        if let config {
+            for (header, properties) in try AWSSharedFileParser(config, path: configPath).sections {
+                if header == "default" {
+                    // `[profile default]` is the same profile and counts more, as in the reference clients.
+                    profiles["default", default: [:]].merge(properties) { explicit, _ in explicit }
+                } else if header.hasPrefix("profile ") {
+                    profiles[String(header.dropFirst(8)), default: [:]].merge(properties) { _, explicit in explicit }
+                } else if header.hasPrefix("services ") {
+                    services[String(header.dropFirst(9))] = properties
+                }
+            }
+        }
+        if let credentials {
+            for (name, properties) in try AWSSharedFileParser(credentials, path: credentialsPath).sections {
+                profiles[name, default: [:]].merge(properties) { _, secret in secret }
+            }
+        }
+        self.profiles = profiles
+        self.services = services
+        self.credentialsPath = credentialsPath
+        self.configPath = configPath
+    }
+
+    /// The profile of that name, nil when neither file has it.
+    package func profile(_ name: String) -> Profile? { profiles[name] }
+
+    /// The profile that somebody named; its absence is an error that says where it was looked for.
+    package func namedProfile(_ name: String) throws(AWSSharedFileError) -> Profile {
+        guard let profile = profiles[name] else {
+            throw AWSSharedFileError(
+                path: credentialsPath, line: 0,
+                message: "there is no profile \"\(name)\", nor [profile \(name)] in \(configPath); check the name or add it")
+        }
+        return profile
+    }
+
+    /// The endpoint that a profile sets for S3: its `services` section first, then its own `endpoint_url`.
+    func endpoint(of profile: Profile) -> String? {
+        if let name = profile["services"], let url = services[name]?["s3.endpoint_url"] { return url }
+        return profile["s3.endpoint_url"] ?? profile["endpoint_url"]
+    }
+
+    /// The file's text, or nil when it does not exist.
+    private static func contents(_ path: String) throws(AWSSharedFileError) -> String? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw AWSSharedFileError(path: path, line: 0, message: "cannot be opened: \(String(cString: strerror(errno)))")
+        }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 16 << 10)
+        while true {
+            let count = read(descriptor, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else {
+                throw AWSSharedFileError(path: path, line: 0, message: "cannot be read: \(String(cString: strerror(errno)))")
+            }
+            if count == 0 { break }
+            bytes += chunk[..<count]
+            guard bytes.count <= sizeLimit else {
+                throw AWSSharedFileError(path: path, line: 0, message: "is larger than \(sizeLimit) bytes and not read")
+            }
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw AWSSharedFileError(path: path, line: 0, message: "is not UTF-8 text")
+        }
+        return text
+    }
+}

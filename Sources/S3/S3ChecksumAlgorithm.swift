@@ -1,0 +1,63 @@
+import Digests
+import HTTPTransport
+import ReplicationModel
+
+/// The whole-object checksums of S3 that combine over parts.
+enum S3ChecksumAlgorithm: String, Sendable, CaseIterable {
+    case crc64nvme
+    case crc32c
+
+    /// `x-amz-checksum-crc64nvme`.
+    var header: String {
+        switch self {
+        case .crc64nvme: "x-amz-checksum-crc64nvme"
+        case .crc32c: "x-amz-checksum-crc32c"
+        }
+    }
+
+    /// The value of `x-amz-checksum-algorithm`.
+    var name: String {
+        switch self {
+        case .crc64nvme: "CRC64NVME"
+        case .crc32c: "CRC32C"
+        }
+    }
+
+    /// The element of a part in the document that completes an upload.
+    var element: String { "Checksum" + name }
+
+    /// Base64 of the big-endian bytes.
+    func value(of digest: ContentDigest) -> String {
+        switch self {
+        case .crc64nvme: ChecksumEncoding.base64BigEndian(digest.crc64nvme)
+        case .crc32c: ChecksumEncoding.base64BigEndian(digest.crc32c)
+        }
+    }
+}
+
+/// The algorithm that a request carries: nil on servers that refuse both.
+extension S3ChecksumAlgorithm? {
+    /// What to try when a server refuses this one.
+    var weaker: S3ChecksumAlgorithm? { self == .crc64nvme ? .crc32c : nil }
+}
+
+extension ObjectChecksums {
+    init(_ digest: ContentDigest) {
+        self.init(crc32c: digest.crc32c, crc64nvme: digest.crc64nvme)
+    }
+
+    /// The full-object checksums of a reply. A composite (type `COMPOSITE`, or a value ending in `-N`) describes parts, not bytes.
+    init(s3 headers: HTTPHeaders) {
+        self.init(
+            crc32c: headers[S3ChecksumAlgorithm.crc32c.header], crc64nvme: headers[S3ChecksumAlgorithm.crc64nvme.header],
+            type: headers["x-amz-checksum-type"])
+    }
+
+    /// From base64 texts; what is no such text is not a checksum.
+    init(crc32c: String?, crc64nvme: String?, type: String?) {
+        self.init()
+        guard type != "COMPOSITE" else { return }
+        self.crc32c = crc32c.flatMap { ChecksumEncoding.fromBase64BigEndian($0) }
+        self.crc64nvme = crc64nvme.flatMap { ChecksumEncoding.fromBase64BigEndian($0) }
+    }
+}

@@ -1,0 +1,92 @@
+package import HTTPStores
+
+/// Where a bucket is and how its server is spoken to; no credentials.
+package struct S3Configuration: Sendable, Hashable {
+    package enum Addressing: String, Sendable, CaseIterable {
+        /// The bucket in the host name at Amazon when its name has no dots, in the path everywhere else.
+        case automatic
+        case path
+        case virtualHost
+    }
+
+    /// Given by somebody; nil means Amazon's host of the region.
+    package var endpoint: Endpoint?
+    /// For the signature. Amazon corrects a wrong one, see `S3ServerFacts`.
+    package var region: String
+    package var addressing: Addressing
+
+    package init(endpoint: Endpoint? = nil, region: String = "us-east-1", addressing: Addressing = .automatic) {
+        self.endpoint = endpoint
+        self.region = region
+        self.addressing = addressing
+    }
+
+    /// Whether the server is Amazon's own, whose documented behaviour is relied on.
+    package var isAWS: Bool { endpoint.map { AWSHost($0.host) != nil } ?? true }
+
+    /// The endpoint for requests that are signed for `region`. A custom endpoint serves every region.
+    func endpoint(in region: String) -> Endpoint {
+        guard var endpoint else { return Endpoint(host: AWSHost.standard(region)) }
+        guard let aws = AWSHost(endpoint.host), region != self.region, let host = aws.host(in: region) else { return endpoint }
+        endpoint.host = host
+        return endpoint
+    }
+
+    /// Settles the configuration; the first that says something counts, in this order.
+    ///
+    /// - endpoint: the argument, `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, the profile's `services` section and `endpoint_url`.
+    /// - region: the argument, `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's `region`, the region in an Amazon endpoint, `us-east-1`.
+    /// - profile: the argument, `AWS_PROFILE`, `default`. A profile that the first two name must exist.
+    package static func resolve(
+        endpoint: String? = nil, region: String? = nil, profile: String? = nil, addressing: Addressing = .automatic,
+        environment: [String: String], files: AWSSharedFiles
+    ) throws(S3ConfigurationError) -> S3Configuration {
+        func variable(_ name: String) -> (value: String, origin: String)? {
+            environment[name].flatMap { $0.isEmpty ? nil : ($0, name) }
+        }
+        let properties: AWSSharedFiles.Profile
+        let name = profile ?? variable("AWS_PROFILE")?.value
+        do throws(AWSSharedFileError) {
+            properties = if let name { try files.namedProfile(name) } else { files.profile("default") ?? [:] }
+        } catch {
+            throw S3ConfigurationError(message: error.description)
+        }
+        let fromProfile = (origin: "endpoint_url of profile \(name ?? "default")", ignored: environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] == "true")
+        let given: (value: String, origin: String)? =
+            endpoint.map { ($0, "the endpoint") } ?? variable("AWS_ENDPOINT_URL_S3") ?? variable("AWS_ENDPOINT_URL")
+            ?? (fromProfile.ignored ? nil : files.endpoint(of: properties).map { ($0, fromProfile.origin) })
+        var parsed: Endpoint?
+        if let given {
+            guard let url = Endpoint(given.value) else {
+                throw S3ConfigurationError(message: "\(given.origin) is not a URL: write https://host or http://host:port, without user and query")
+            }
+            parsed = url
+        }
+        let region =
+            region ?? variable("AWS_REGION")?.value ?? variable("AWS_DEFAULT_REGION")?.value ?? properties["region"]
+            ?? parsed.flatMap { AWSHost($0.host)?.region } ?? "us-east-1"
+        guard isRegion(region) else {
+            throw S3ConfigurationError(message: "the region must be letters, digits and hyphens, such as eu-west-1")
+        }
+        return S3Configuration(endpoint: parsed, region: region, addressing: addressing)
+    }
+
+    /// A region becomes part of host names, also when a server names it: only what can be a label of one.
+    static func isRegion(_ text: String) -> Bool {
+        (1...40).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                    UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
+    }
+}
+
+/// A setting that cannot be used, with its origin and what to write instead.
+package struct S3ConfigurationError: Error, Sendable, CustomStringConvertible {
+    package var message: String
+    package var description: String { message }
+}

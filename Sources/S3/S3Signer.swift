@@ -1,0 +1,144 @@
+import Cryptography
+import Digests
+import HTTPStores
+import HTTPTransport
+
+/// Signature Version 4 in the form that S3 wants: a pure function from a request to the value of its Authorization header.
+///
+/// S3 differs from Amazon's other services: the path is encoded once and its dot segments and double slashes stay.
+/// Source: WIRE.md A1.
+enum S3Signer {
+    static let algorithm = "AWS4-HMAC-SHA256"
+    /// Of a request without a body.
+    static let emptyPayloadHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    /// Of a body whose integrity a checksum header covers.
+    static let unsignedPayload = "UNSIGNED-PAYLOAD"
+
+    /// What a signature covers of a request.
+    struct Input {
+        var method: HTTPMethod
+        /// Percent-encoded, as it is sent.
+        var path: String
+        /// Encoded, sorted by name, `name=` for those without a value.
+        var query: String
+        /// The Host header.
+        var authority: String
+        /// All of them are signed.
+        var headers: HTTPHeaders
+        /// The value of `x-amz-content-sha256`.
+        var payloadHash: String
+    }
+
+    /// `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`.
+    static func authorization(_ input: Input, time: SigningTime, key: SigningKey) -> String {
+        let (canonical, signedHeaders) = canonicalRequest(input)
+        let signature = sign(hash: SHA256.hash(canonical), time: time, key: key)
+        return "\(algorithm) Credential=\(key.accessKeyID)/\(key.scope), SignedHeaders=\(signedHeaders), Signature=\(signature)"
+    }
+
+    /// The canonical request as bytes, and the names of the headers in it.
+    static func canonicalRequest(_ input: Input) -> (bytes: [UInt8], signedHeaders: String) {
+        var unsorted = input.headers
+        unsorted.append("host", input.authority)
+        let headers = unsorted.fields.sorted { $0.name < $1.name }
+        var names: [UInt8] = []
+        names.reserveCapacity(256)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(1024)
+        func line(_ text: String) {
+            bytes.append(contentsOf: text.utf8)
+            bytes.append(newline)
+        }
+        line(input.method.rawValue)
+        line(input.path)
+        line(input.query)
+        for index in headers.indices {
+            if index > 0, headers[index].name == headers[index - 1].name {
+                // Repeated headers are one line, their values joined.
+                bytes[bytes.count - 1] = UInt8(ascii: ",")
+            } else {
+                if !names.isEmpty { names.append(UInt8(ascii: ";")) }
+                names.append(contentsOf: headers[index].name.utf8)
+                bytes.append(contentsOf: headers[index].name.utf8)
+                bytes.append(UInt8(ascii: ":"))
+            }
+            appendCollapsed(headers[index].value, to: &bytes)
+            bytes.append(newline)
+        }
+        bytes.append(newline)
+        bytes.append(contentsOf: names)
+        bytes.append(newline)
+        bytes.append(contentsOf: input.payloadHash.utf8)
+        return (bytes, String(decoding: names, as: UTF8.self))
+    }
+
+    static func sign(hash: [UInt8], time: SigningTime, key: SigningKey) -> String {
+        var text: [UInt8] = []
+        text.reserveCapacity(192)
+        text.append(contentsOf: algorithm.utf8)
+        text.append(newline)
+        text.append(contentsOf: time.timestamp.utf8)
+        text.append(newline)
+        text.append(contentsOf: key.scope.utf8)
+        text.append(newline)
+        text.append(contentsOf: Hex.encode(hash).utf8)
+        return Hex.encode(HMACSHA256.authenticate(key: key.bytes, message: text))
+    }
+
+    private static let newline = UInt8(ascii: "\n")
+
+    /// Without blanks at the ends, and with one for each run of blanks inside.
+    private static func appendCollapsed(_ value: String, to bytes: inout [UInt8]) {
+        let start = bytes.count
+        var pending = false
+        for byte in value.utf8 {
+            if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") {
+                pending = bytes.count > start
+            } else {
+                if pending { bytes.append(UInt8(ascii: " ")) }
+                pending = false
+                bytes.append(byte)
+            }
+        }
+    }
+}
+
+/// The moment of a signature in the two forms that it needs.
+struct SigningTime: Sendable {
+    let second: Int64
+    /// `20261121T030405Z`, the value of `x-amz-date`.
+    let timestamp: String
+    /// `20261121`.
+    let date: String
+
+    init(secondsSince1970 second: Int64) {
+        self.second = second
+        timestamp = CivilTime(secondsSince1970: second).basic
+        date = String(timestamp.prefix(8))
+    }
+}
+
+/// The key that signs for one day, region and access key: derived once, used for many requests.
+struct SigningKey: Sendable {
+    let accessKeyID: String
+    /// `20261121/eu-west-1/s3/aws4_request`.
+    let scope: String
+    let bytes: Secret
+    let date: String
+    let region: String
+
+    init(_ credentials: AWSCredentials, date: String, region: String) {
+        let first = credentials.secretAccessKey.withBytes { secret in
+            var prefixed = Array("AWS4".utf8)
+            prefixed.append(contentsOf: secret)
+            return HMACSHA256.authenticate(key: prefixed, message: Array(date.utf8))
+        }
+        let second = HMACSHA256.authenticate(key: first, message: Array(region.utf8))
+        let third = HMACSHA256.authenticate(key: second, message: Array("s3".utf8))
+        bytes = Secret(HMACSHA256.authenticate(key: third, message: Array("aws4_request".utf8)))
+        accessKeyID = credentials.accessKeyID
+        scope = "\(date)/\(region)/s3/aws4_request"
+        self.date = date
+        self.region = region
+    }
+}

@@ -1,0 +1,170 @@
+import Buffers
+import Digests
+import HTTPTransport
+package import ObjectStores
+import ReplicationModel
+import XMLStreaming
+
+extension S3Store {
+    package func beginUpload(_ request: UploadRequest) async throws(StoreError) -> UploadSession {
+        let attributes = try fitting(request.attributes, .beginUpload, request.key)
+        let (root, algorithm) = try await withChecksum(knownFacts.checksum) { algorithm throws(StoreError) in
+            var post = S3Request(.beginUpload, .post, key: request.key)
+            post.query.append("uploads")
+            post.headers.append(attributes)
+            if let algorithm {
+                post.headers.append("x-amz-checksum-algorithm", algorithm.name)
+                // Only full-object sums describe the bytes whatever the parts were.
+                post.headers.append("x-amz-checksum-type", "FULL_OBJECT")
+            }
+            return try document(try await send(post), post, named: "InitiateMultipartUploadResult")
+        }
+        guard let id = root.child("UploadId")?.text, !id.isEmpty else {
+            throw invalid(.beginUpload, request.key, "the server opened an upload without an id")
+        }
+        return UploadSession(
+            key: request.key, handle: S3UploadHandle(id: id, checksum: algorithm).text, size: request.size, partSize: request.partSize)
+    }
+
+    package func uploadPart(_ part: PartRequest, of session: UploadSession) async throws(StoreError) -> PartReceipt {
+        let handle = S3UploadHandle(session.handle)
+        let (response, _) = try await withChecksum(handle.checksum, substitutes: false) { algorithm throws(StoreError) in
+            var put = S3Request(.uploadPart, .put, key: session.key)
+            put.query.append("partNumber", String(part.number))
+            put.query.append("uploadId", handle.id)
+            put.headers.appendChecksum(algorithm, of: part.digest)
+            put.body = .slice(part.body)
+            put.payloadHash = S3Signer.unsignedPayload
+            return try await send(put)
+        }
+        guard let tag = VersionToken(entityTag: response.headers["etag"]) else {
+            throw invalid(.uploadPart, session.key, "the reply to a part has no ETag")
+        }
+        let reported = ObjectChecksums(s3: response.headers)
+        if reported.agrees(with: ObjectChecksums(part.digest)) == false {
+            throw StoreError(
+                .checksumMismatch, .uploadPart, key: session.key,
+                message: "the server's checksum of part \(part.number) differs from the one sent", retry: .transient)
+        }
+        if !reported.isEmpty { learnReports(reported, to: handle.checksum) }
+        return PartReceipt(number: part.number, size: Int64(part.body.count), tag: tag.text, digest: part.digest)
+    }
+
+    package func listParts(of session: UploadSession) async throws(StoreError) -> [UploadedPart] {
+        let handle = S3UploadHandle(session.handle)
+        var parts: [UploadedPart] = []
+        var marker = 0
+        while true {
+            var get = S3Request(.listParts, .get, key: session.key)
+            get.query.append("max-parts", "1000")
+            if marker > 0 { get.query.append("part-number-marker", String(marker)) }
+            get.query.append("uploadId", handle.id)
+            let root = try document(try await send(get), get, named: "ListPartsResult")
+            let page: S3PartsPage
+            do throws(S3DocumentError) {
+                page = try S3PartsPage(root)
+            } catch {
+                throw invalid(.listParts, session.key, "the list of parts cannot be used: \(error)")
+            }
+            for part in page.parts {
+                // Rising numbers below the limit also bound the number of pages.
+                guard part.number > (parts.last?.number ?? 0), part.number <= 10_000 else {
+                    throw invalid(.listParts, session.key, "the parts are out of order or too many")
+                }
+                parts.append(part)
+            }
+            guard page.isTruncated else { return parts }
+            guard let next = page.nextMarker ?? page.parts.last?.number, next > marker else {
+                throw invalid(.listParts, session.key, "the list of parts says that it goes on and not where")
+            }
+            marker = next
+        }
+    }
+
+    package func completeUpload(_ request: CompleteRequest, of session: UploadSession) async throws(StoreError) -> WriteReceipt {
+        let handle = S3UploadHandle(session.handle)
+        let (root, algorithm) = try await withChecksum(
+            handle.checksum, onlyUnimplemented: true, substitutes: false
+        ) { algorithm throws(StoreError) in
+            var post = S3Request(.completeUpload, .post, key: session.key)
+            post.query.append("uploadId", handle.id)
+            post.headers.append(request.condition)
+            if let algorithm, request.digest != nil {
+                post.headers.appendChecksum(algorithm, of: request.digest)
+                post.headers.append("x-amz-checksum-type", "FULL_OBJECT")
+            }
+            post.headers.append("x-amz-mp-object-size", String(request.parts.reduce(0) { $0 + $1.size }))
+            post.timeouts = .patient
+            post.setDocument(Self.completion(request.parts, algorithm))
+            return try document(
+                try await sendWrite(post, under: request.condition), post, named: "CompleteMultipartUploadResult")
+        }
+        let result = S3WriteResult(root)
+        guard let version = result.version else {
+            throw invalid(.completeUpload, session.key, "the reply to a completed upload has no ETag")
+        }
+        var reported = result.checksums
+        if reported.isEmpty, algorithm != nil, knownFacts.reportsOnRead, request.digest != nil {
+            reported = try await reportedLater(session.key, version)
+            learnReports(reported, to: algorithm)
+        }
+        let verified = request.digest.map { reported.agrees(with: ObjectChecksums($0)) == true } ?? false
+        return WriteReceipt(version: version, checksums: reported, bytesVerified: verified)
+    }
+
+    /// The checksums of an object that has just been completed, when the reply did not name them: one HEAD. What it says of another
+    /// version does not count, and the completed write stands whatever becomes of it.
+    private func reportedLater(_ key: ObjectKey, _ version: VersionToken) async throws(StoreError) -> ObjectChecksums {
+        do throws(StoreError) {
+            let found = try await head(key)
+            return found.object.version == version ? found.object.checksums : ObjectChecksums()
+        } catch {
+            return ObjectChecksums()
+        }
+    }
+
+    package func abortUpload(_ session: UploadSession) async throws(StoreError) {
+        var delete = S3Request(.abortUpload, .delete, key: session.key)
+        delete.query.append("uploadId", S3UploadHandle(session.handle).id)
+        do throws(StoreError) {
+            _ = try await send(delete)
+        } catch {
+            guard error.code == .missingUpload || error.code == .notFound else { throw error }
+        }
+    }
+
+    private static func completion(_ parts: [PartReceipt], _ algorithm: S3ChecksumAlgorithm?) -> [UInt8] {
+        var writer = XMLWriter(declaration: false)
+        writer.element("CompleteMultipartUpload", attributes: ["xmlns": "http://s3.amazonaws.com/doc/2006-03-01/"]) { writer in
+            for part in parts {
+                writer.element("Part") { writer in
+                    if let algorithm, let digest = part.digest {
+                        writer.element(algorithm.element, text: algorithm.value(of: digest))
+                    }
+                    writer.element("ETag", text: VersionToken(part.tag).quoted)
+                    writer.element("PartNumber", number: part.number)
+                }
+            }
+        }
+        return writer.bytes
+    }
+}
+
+/// The store's handle of an upload: its id, and the checksum that was agreed on when it was opened, `crc64nvme:ID` or `none:ID`.
+struct S3UploadHandle: Hashable {
+    var id: String
+    var checksum: S3ChecksumAlgorithm?
+
+    init(id: String, checksum: S3ChecksumAlgorithm?) {
+        self.id = id
+        self.checksum = checksum
+    }
+
+    init(_ text: String) {
+        let halves = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        id = String(halves.last ?? "")
+        checksum = halves.first.flatMap { S3ChecksumAlgorithm(rawValue: String($0)) }
+    }
+
+    var text: String { "\(checksum?.rawValue ?? "none"):\(id)" }
+}
