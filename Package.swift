@@ -63,7 +63,12 @@ let package = Package(
         module("GCS", cloudStore),
         module("AzureBlob", cloudStore),
         module("Manifests", vocabulary + ["ObjectStores"]),
-        module("SQLiteManifests", vocabulary + ["ObjectStores", "Manifests", .product(name: "GRDB", package: "GRDB.swift")]),
+        module(
+            "SQLiteManifests",
+            vocabulary + [
+                "ObjectStores", "Manifests", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ]),
 
         // The control plane: protocols only.
         module("Replication", vocabulary + ["ObjectStores", "Manifests"]),
