@@ -1,0 +1,202 @@
+import Digests
+import NIOCore
+import NIOHTTP1
+
+extension AzureBlobFrontEnd {
+    /// What `include` may ask for and this service has.
+    private struct Inclusion {
+        var metadata = false
+        var tags = false
+        var copy = false
+        var snapshots = false
+        var uncommitted = false
+
+        init(_ text: String) {
+            for item in text.split(separator: ",") {
+                switch item {
+                case "metadata": metadata = true
+                case "tags": tags = true
+                case "copy": copy = true
+                case "snapshots": snapshots = true
+                case "uncommittedblobs": uncommitted = true
+                // Deleted blobs, versions and policies do not exist here, so there is nothing to include.
+                default: break
+                }
+            }
+        }
+    }
+
+    func listBlobs(_ call: AzureCall) throws -> Response {
+        let request = call.request
+        let bucket = try container(request)
+        let marker = request.parameter("marker").flatMap { $0.isEmpty ? nil : $0 }
+        var query = ListQuery()
+        query.limit = try Self.listLimit(request)
+        query.prefix = ObjectName(request.parameter("prefix") ?? "")
+        query.delimiter = request.parameter("delimiter").flatMap { $0.isEmpty ? nil : Array($0.utf8) }
+        if let marker {
+            query.start = try Self.name(fromMarker: marker)
+        } else if request.version >= AzureVersion.startFrom, let first = request.parameter("startfrom"), !first.isEmpty {
+            query.start = ObjectName(first)
+        }
+        let result = call.exchange.list(bucket, query, token: marker)
+        let next = result.hidesToken ? "" : result.forcedToken ?? result.page.next.map(Self.marker) ?? ""
+
+        var xml = AzureXML(capacity: 1_024 + result.page.entries.count * 768)
+        let container = request.container ?? ""
+        xml.append(
+            markup: "<EnumerationResults ServiceEndpoint=\"\(services.endpoint)/\(request.account)/\" "
+                + "ContainerName=\"\(container)\">")
+        xml.nameElement(query.prefix, called: "Prefix")
+        xml.element("Marker", marker ?? "")
+        xml.element("MaxResults", query.limit)
+        if let delimiter = query.delimiter { xml.nameElement(ObjectName(delimiter), called: "Delimiter") }
+        let inclusion = Inclusion(request.parameter("include") ?? "")
+        append(result.page, from: query, of: bucket, inclusion, to: &xml)
+        xml.element("NextMarker", next)
+        xml.close("EnumerationResults")
+        return Response(.ok, contentType: "application/xml", bytes: ByteBuffer(bytes: xml.bytes))
+    }
+
+    /// Markers are opaque to clients; they hold the first name of the next page.
+    private static func marker(_ name: ObjectName) -> String { "2!" + Base64.encode(name.bytes) }
+
+    private static func name(fromMarker text: String) throws(AzureError) -> ObjectName {
+        guard text.hasPrefix("2!"), let bytes = Base64.decode(String(text.dropFirst(2))) else {
+            throw .invalidQuery("marker", text, "It is none of this service's markers.")
+        }
+        return ObjectName(bytes)
+    }
+
+    private func append(
+        _ page: ListPage, from query: ListQuery, of bucket: Bucket, _ inclusion: Inclusion, to xml: inout AzureXML
+    ) {
+        let state = state(of: bucket)
+        var writer = AzureListEntryWriter(
+            metadata: inclusion.metadata, tags: inclusion.tags, copy: inclusion.copy)
+        // Snapshots and blobs without a commit are few: they are merged in by name.
+        var extras: [(name: ObjectName, snapshot: AzureSnapshot?)] = []
+        if inclusion.snapshots { extras += state.snapshots.flatMap { entry in entry.value.map { (entry.key, $0) } } }
+        if inclusion.uncommitted {
+            extras += state.uncommitted.keys.filter { bucket.object($0) == nil }.map { ($0, nil) }
+        }
+        extras = extras.filter { extra in
+            extra.name.hasPrefix(query.prefix) && query.start.map { extra.name >= $0 } ?? true
+                && page.next.map { extra.name < $0 } ?? true
+        }.sorted { ($0.name, $0.snapshot?.id ?? "") < ($1.name, $1.snapshot?.id ?? "") }
+
+        xml.open("Blobs")
+        var nextExtra = 0
+        func appendExtras(upTo name: ObjectName?) {
+            while nextExtra < extras.count, name.map({ extras[nextExtra].name <= $0 }) ?? true {
+                let extra = extras[nextExtra]
+                if let snapshot = extra.snapshot {
+                    writer.append(snapshot.blob, snapshot: snapshot.id, to: &xml)
+                } else {
+                    writer.appendUncommitted(extra.name, to: &xml)
+                }
+                nextExtra += 1
+            }
+        }
+        for entry in page.entries {
+            appendExtras(upTo: entry.name)
+            switch entry {
+            case .object(let blob): writer.append(blob, snapshot: nil, to: &xml)
+            case .prefix(let name):
+                xml.open("BlobPrefix")
+                xml.nameElement(name)
+                xml.close("BlobPrefix")
+            }
+        }
+        appendExtras(upTo: nil)
+        xml.close("Blobs")
+    }
+}
+
+/// Writes the `Blob` elements of a listing.
+struct AzureListEntryWriter {
+    private let metadata: Bool
+    private let tags: Bool
+    private let copy: Bool
+    /// Neighbours in a listing were often written in the same second.
+    private var cachedSecond = Int64.min
+    private var cachedDate = ""
+
+    init(metadata: Bool, tags: Bool, copy: Bool) {
+        self.metadata = metadata
+        self.tags = tags
+        self.copy = copy
+    }
+
+    private mutating func date(_ time: SimTime) -> String {
+        if time.seconds != cachedSecond {
+            cachedSecond = time.seconds
+            cachedDate = time.httpDate
+        }
+        return cachedDate
+    }
+
+    mutating func append(_ blob: StoredObject, snapshot: String?, to xml: inout AzureXML) {
+        let attributes = blob.attributes
+        xml.open("Blob")
+        xml.nameElement(blob.name)
+        if let snapshot { xml.element("Snapshot", snapshot) }
+        xml.open("Properties")
+        xml.element("Creation-Time", date(attributes.created))
+        xml.element("Last-Modified", date(attributes.modified))
+        xml.element("Etag", String(attributes.etag.dropFirst().dropLast()))
+        xml.element("Content-Length", blob.size)
+        xml.element("Content-Type", attributes.contentType ?? "")
+        xml.element("Content-Encoding", attributes.contentEncoding ?? "")
+        xml.element("Content-Language", attributes.contentLanguage ?? "")
+        xml.append(markup: "<Content-CRC64 />")
+        xml.element("Content-MD5", attributes.digests.md5.map { Base64.encode($0) } ?? "")
+        xml.element("Cache-Control", attributes.cacheControl ?? "")
+        xml.element("Content-Disposition", attributes.contentDisposition ?? "")
+        xml.append(markup: "<BlobType>BlockBlob</BlobType>")
+        let tier = AzureTier(attributes)
+        xml.element("AccessTier", tier.name)
+        if tier.isInferred { xml.append(markup: "<AccessTierInferred>true</AccessTierInferred>") }
+        if let pending = tier.archiveStatus { xml.element("ArchiveStatus", pending) }
+        if let time = tier.changed { xml.element("AccessTierChangeTime", date(time)) }
+        xml.append(markup: "<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>")
+        if copy { appendCopy(attributes, to: &xml) }
+        xml.append(markup: "<ServerEncrypted>true</ServerEncrypted>")
+        if let count = AzureTags(attributes)?.count { xml.element("TagCount", count) }
+        xml.close("Properties")
+        if metadata { append(metadata: attributes.metadata, to: &xml) }
+        if tags, let tags = AzureTags(attributes) { tags.append(to: &xml) }
+        xml.append(markup: "<OrMetadata />")
+        xml.close("Blob")
+    }
+
+    private func append(metadata: [MetadataItem], to xml: inout AzureXML) {
+        guard !metadata.isEmpty else {
+            xml.append(markup: "<Metadata />")
+            return
+        }
+        xml.open("Metadata")
+        for item in metadata { xml.element(item.name, item.value) }
+        xml.close("Metadata")
+    }
+
+    private func appendCopy(_ attributes: ObjectAttributes, to xml: inout AzureXML) {
+        guard let copy = AzureCopyRecord(attributes) else { return }
+        xml.element("CopyId", copy.id)
+        xml.element("CopySource", copy.source)
+        xml.element("CopyStatus", "success")
+        xml.element("CopyProgress", copy.progress)
+        xml.element("CopyCompletionTime", copy.completed.httpDate)
+    }
+
+    /// A blob that has uncommitted blocks only: its size is 0 and it has no ETag.
+    func appendUncommitted(_ name: ObjectName, to xml: inout AzureXML) {
+        xml.open("Blob")
+        xml.nameElement(name)
+        xml.append(
+            markup: "<Properties><Content-Length>0</Content-Length><Content-Type>application/octet-stream</Content-Type>"
+                + "<BlobType>BlockBlob</BlobType><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>"
+                + "<ServerEncrypted>true</ServerEncrypted></Properties>")
+        xml.close("Blob")
+    }
+}
