@@ -4,16 +4,16 @@
 /// before them. An indented `name = value` belongs to the empty-valued property above it (`s3 =` in a `services` section) and is
 /// stored as `s3.name`. A section that appears twice is one section; a later property wins. No message ever quotes a line, because
 /// a broken line may hold a secret.
-struct AWSSharedFileParser {
+package struct AWSSharedFileParser {
     /// Section headers as written, blanks reduced to one, quotes removed: `default`, `profile work`.
-    private(set) var sections: [String: [String: String]] = [:]
+    package private(set) var sections: [String: [String: String]] = [:]
 
     private let path: String
     private var section: String?
     private var parent: String?
     private var line = 0
 
-    init(_ text: String, path: String) throws(AWSSharedFileError) {
+    package init(_ text: String, path: String) throws(AWSSharedFileError) {
         self.path = path
         let body = text.hasPrefix("\u{FEFF}") ? text.dropFirst() : text[...]
         for raw in body.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {

@@ -1,17 +1,17 @@
-import HTTPStores
+package import HTTPStores
 
 /// Where the requests of one bucket go: host, and the path before the key.
-struct S3Address: Sendable, Hashable {
-    var scheme: String
+package struct S3Address: Sendable, Hashable {
+    package var scheme: String
     /// `host[:port]`: sent and signed as the Host header.
-    var authority: String
+    package var authority: String
     /// Encoded; empty or `/…` without a slash at the end.
-    var basePath: String
+    package var basePath: String
 
-    var isVirtualHost: Bool
+    package var isVirtualHost: Bool
 
     /// - Parameter endpoint: of the region that the request is signed for.
-    init(endpoint: Endpoint, bucket: String, addressing: S3Configuration.Addressing) {
+    package init(endpoint: Endpoint, bucket: String, addressing: S3Configuration.Addressing) {
         let virtualHost =
             switch addressing {
             case .path: false

@@ -25,7 +25,7 @@ package struct S3Configuration: Sendable, Hashable {
     package var isAWS: Bool { endpoint.map { AWSHost($0.host) != nil } ?? true }
 
     /// The endpoint for requests that are signed for `region`. A custom endpoint serves every region.
-    func endpoint(in region: String) -> Endpoint {
+    package func endpoint(in region: String) -> Endpoint {
         guard var endpoint else { return Endpoint(host: AWSHost.standard(region)) }
         guard let aws = AWSHost(endpoint.host), region != self.region, let host = aws.host(in: region) else { return endpoint }
         endpoint.host = host

@@ -33,8 +33,8 @@ extension XMLLimits {
 }
 
 /// Why a document that arrived with a success is none.
-struct S3DocumentError: Error, CustomStringConvertible {
-    var description: String
+package struct S3DocumentError: Error, CustomStringConvertible {
+    package var description: String
 }
 
 /// What a write answers: completing an upload, copying an object or a part.

@@ -1,12 +1,12 @@
 import HTTPStores
-import ObjectStores
-import ReplicationModel
+package import ObjectStores
+package import ReplicationModel
 
 extension S3Failure {
     /// The error of a call, with a message that says what to do. Source: WIRE.md A11.
     ///
     /// - Parameter now: seconds since 1970, for a Retry-After that is a date.
-    func error(_ operation: StoreOperation, key: ObjectKey?, bucket: String, now: Int64) -> StoreError {
+    package func error(_ operation: StoreOperation, key: ObjectKey?, bucket: String, now: Int64) -> StoreError {
         let (code, advice, retry) = verdict(operation, key: key, bucket: bucket)
         var text = advice
         if !message.isEmpty { text += text.isEmpty ? message : " (the server says: \(message))" }

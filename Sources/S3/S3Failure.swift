@@ -1,7 +1,7 @@
-import HTTPTransport
+package import HTTPTransport
 
 /// A reply that is not a success, reduced to what decides about it.
-struct S3Failure: Sendable {
+package struct S3Failure: Sendable {
     var status: Int
     /// Of the document, e.g. `SlowDown`; empty when there was none (replies to HEAD).
     var code: String
@@ -10,14 +10,14 @@ struct S3Failure: Sendable {
     /// Which condition failed, where the server says.
     var condition: String?
     /// Where the bucket is, from the header or the document.
-    var region: String?
+    package var region: String?
     /// Target of a temporary redirect.
     var location: String?
     var requestID: String?
     /// The reply's headers, for Date and Retry-After.
     var headers: HTTPHeaders
 
-    init(_ response: HTTPResponse) {
+    package init(_ response: HTTPResponse) {
         self.init(document: S3ErrorDocument(response.body), status: response.status, headers: response.headers)
     }
 

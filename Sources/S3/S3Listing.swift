@@ -1,13 +1,13 @@
 import HTTPStores
-import ObjectStores
+package import ObjectStores
 import ReplicationModel
-import XMLStreaming
+package import XMLStreaming
 
 /// Reads one page of `ListObjectsV2` as it is parsed: no string and no tree for what nobody needs.
-struct S3Listing: XMLHandler {
-    private(set) var objects: [ListedObject] = []
-    private(set) var isTruncated = false
-    private(set) var continuation: String?
+package struct S3Listing: XMLHandler {
+    package private(set) var objects: [ListedObject] = []
+    package private(set) var isTruncated = false
+    package private(set) var continuation: String?
     /// Whether keys are percent-encoded: only when the server says so, since some clones ignore the wish for it.
     private var isEncoded = false
 
@@ -20,7 +20,7 @@ struct S3Listing: XMLHandler {
     private var isRestored = false
 
     /// Parses a page; throws `S3DocumentError` for another root and for objects without key, size or ETag, else `XMLError`.
-    static func parse(_ body: [UInt8]) throws -> S3Listing {
+    package static func parse(_ body: [UInt8]) throws -> S3Listing {
         var listing = S3Listing()
         listing.objects.reserveCapacity(1000)
         try XMLReader.parse(body, limits: XMLLimits(bytes: S3Request.replyLimit, depth: 16, elements: 100_000), handler: &listing)
@@ -28,7 +28,7 @@ struct S3Listing: XMLHandler {
         return listing
     }
 
-    mutating func start(_ name: XMLBytes, depth: Int, attributes: XMLAttributes) throws {
+    package mutating func start(_ name: XMLBytes, depth: Int, attributes: XMLAttributes) throws {
         if depth == 0 {
             guard name == "ListBucketResult" else { throw S3DocumentError(description: "it is \(name.string), not ListBucketResult") }
         } else if depth == 1 {
@@ -43,7 +43,7 @@ struct S3Listing: XMLHandler {
         }
     }
 
-    mutating func end(_ name: XMLBytes, depth: Int, text: XMLBytes) throws {
+    package mutating func end(_ name: XMLBytes, depth: Int, text: XMLBytes) throws {
         switch depth {
         case 2 where isInObject:
             if name == "Key" {

@@ -6,22 +6,22 @@ import ReplicationModel
 ///
 /// ASCII travels as it is. Anything else is sent as one encoded word of RFC 2047 (`=?UTF-8?B?…?=`): S3 decodes it before it stores
 /// the value and encodes it again when it answers; servers that know nothing of this return what they got. Both are read alike.
-enum S3Metadata {
+package enum S3Metadata {
     static let prefix = "x-amz-meta-"
 
     /// Whether the value comes back as it was: no control characters, no blanks at its ends, nothing that reads as an encoded word.
-    static func canHold(_ value: String) -> Bool {
+    package static func canHold(_ value: String) -> Bool {
         guard !value.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return false }
         guard let first = value.utf8.first, let last = value.utf8.last else { return true }
         return first != 0x20 && last != 0x20 && firstWord(in: value[...]) == nil
     }
 
-    static func encode(_ value: String) -> String {
+    package static func encode(_ value: String) -> String {
         value.utf8.allSatisfy { $0 < 0x80 } ? value : "=?UTF-8?B?\(Base64.encode(Array(value.utf8)))?="
     }
 
     /// Decodes the encoded words of a value; words that no UTF-8 text hides in stay as they are.
-    static func decode(_ value: String) -> String {
+    package static func decode(_ value: String) -> String {
         guard value.utf8.contains(UInt8(ascii: "=")), firstWord(in: value[...]) != nil else { return value }
         var result: [UInt8] = []
         var rest = value[...]

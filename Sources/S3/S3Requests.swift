@@ -1,12 +1,12 @@
 import Cryptography
 import Digests
 import HTTPStores
-import HTTPTransport
-import ObjectStores
-import ReplicationModel
+package import HTTPTransport
+package import ObjectStores
+package import ReplicationModel
 
 /// One request to the bucket or to an object in it, before it has a host and a signature.
-struct S3Request: Sendable {
+package struct S3Request: Sendable {
     var operation: StoreOperation
     /// The object that the path names and that errors are about; nil for requests to the bucket.
     var key: ObjectKey?
@@ -22,7 +22,7 @@ struct S3Request: Sendable {
     /// Largest document that is read: 1,000 entries of a listing with 1,024-byte keys, percent-encoded, need half of it.
     static let replyLimit = 8 << 20
 
-    init(_ operation: StoreOperation, _ method: HTTPMethod, key: ObjectKey?, headers: HTTPHeaders = [:]) {
+    package init(_ operation: StoreOperation, _ method: HTTPMethod, key: ObjectKey?, headers: HTTPHeaders = [:]) {
         self.operation = operation
         self.method = method
         self.key = key
@@ -37,19 +37,21 @@ struct S3Request: Sendable {
     }
 
     /// The encoded path below the bucket's address.
-    func path(at address: S3Address) -> String {
+    package func path(at address: S3Address) -> String {
         guard let key else { return address.basePath.isEmpty ? "/" : address.basePath }
         return address.basePath + "/" + PercentEncoding.encode(key.bytes, keepSlash: true)
     }
 }
 
 /// Query parameters in the canonical form that is both sent and signed: encoded, sorted by name.
-struct S3Query: Sendable {
-    private(set) var text = ""
+package struct S3Query: Sendable {
+    package private(set) var text = ""
     private var last = ""
 
+    package init() {}
+
     /// Parameters are appended in the order of their names.
-    mutating func append(_ name: String, _ value: String = "") {
+    package mutating func append(_ name: String, _ value: String = "") {
         append(name, value.utf8)
     }
 

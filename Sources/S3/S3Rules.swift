@@ -1,12 +1,17 @@
 import ObjectStores
-import ReplicationModel
+package import ReplicationModel
 
 /// What S3 holds: keys of 1 to 1,024 UTF-8 bytes, attributes that fit in header fields, 2 KB of user metadata.
-struct S3Rules: ObjectRules {
+package struct S3Rules: ObjectRules {
     /// Amazon's own service refuses some keys that its clones take.
     var isAWS: Bool
     /// Whether the bucket is in the host name.
     var isVirtualHost: Bool
+
+    package init(isAWS: Bool, isVirtualHost: Bool) {
+        self.isAWS = isAWS
+        self.isVirtualHost = isVirtualHost
+    }
 
     static let keyLimit = 1024
     /// Sum of the bytes of names and values.
@@ -14,7 +19,7 @@ struct S3Rules: ObjectRules {
     /// Of one header field; a service refuses more than 8 KB of them together.
     static let headerLimit = 2048
 
-    func problem(with key: ObjectKey) -> String? {
+    package func problem(with key: ObjectKey) -> String? {
         if key.isEmpty { return "the key is empty" }
         if key.bytes.count > Self.keyLimit { return "the key has \(key.bytes.count) bytes; S3 holds at most \(Self.keyLimit)" }
         if key.utf8 == nil { return "the key is not UTF-8 text, which S3 requires" }
@@ -33,7 +38,7 @@ struct S3Rules: ObjectRules {
         return false
     }
 
-    func fit(_ attributes: ObjectAttributes) -> (kept: ObjectAttributes, dropped: [String]) {
+    package func fit(_ attributes: ObjectAttributes) -> (kept: ObjectAttributes, dropped: [String]) {
         var kept = ObjectAttributes()
         var dropped: [String] = []
         func header(_ name: String, _ value: String?) -> String? {

@@ -1,43 +1,54 @@
-import Cryptography
+package import Cryptography
 import Digests
 import HTTPStores
-import HTTPTransport
+package import HTTPTransport
 
 /// Signature Version 4 in the form that S3 wants: a pure function from a request to the value of its Authorization header.
 ///
 /// S3 differs from Amazon's other services: the path is encoded once and its dot segments and double slashes stay.
 /// Source: WIRE.md A1.
-enum S3Signer {
+package enum S3Signer {
     static let algorithm = "AWS4-HMAC-SHA256"
     /// Of a request without a body.
-    static let emptyPayloadHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    package static let emptyPayloadHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     /// Of a body whose integrity a checksum header covers.
-    static let unsignedPayload = "UNSIGNED-PAYLOAD"
+    package static let unsignedPayload = "UNSIGNED-PAYLOAD"
 
     /// What a signature covers of a request.
-    struct Input {
-        var method: HTTPMethod
+    package struct Input {
+        package var method: HTTPMethod
         /// Percent-encoded, as it is sent.
-        var path: String
+        package var path: String
         /// Encoded, sorted by name, `name=` for those without a value.
-        var query: String
+        package var query: String
         /// The Host header.
-        var authority: String
+        package var authority: String
         /// All of them are signed.
-        var headers: HTTPHeaders
+        package var headers: HTTPHeaders
         /// The value of `x-amz-content-sha256`.
-        var payloadHash: String
+        package var payloadHash: String
+
+        package init(
+            method: HTTPMethod, path: String, query: String, authority: String, headers: HTTPHeaders, payloadHash: String
+        ) {
+            self.method = method
+            self.path = path
+            self.query = query
+            self.authority = authority
+            self.headers = headers
+            self.payloadHash = payloadHash
+        }
     }
 
     /// `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`.
-    static func authorization(_ input: Input, time: SigningTime, key: SigningKey) -> String {
+    package static func authorization(_ input: Input, time: SigningTime, key: SigningKey) -> String {
         let (canonical, signedHeaders) = canonicalRequest(input)
         let signature = sign(hash: SHA256.hash(canonical), time: time, key: key)
         return "\(algorithm) Credential=\(key.accessKeyID)/\(key.scope), SignedHeaders=\(signedHeaders), Signature=\(signature)"
     }
 
     /// The canonical request as bytes, and the names of the headers in it.
-    static func canonicalRequest(_ input: Input) -> (bytes: [UInt8], signedHeaders: String) {
+    package static func canonicalRequest(_ input: Input) -> (bytes: [UInt8], signedHeaders: String) {
         var unsorted = input.headers
         unsorted.append("host", input.authority)
         let headers = unsorted.fields.sorted { $0.name < $1.name }
@@ -104,14 +115,14 @@ enum S3Signer {
 }
 
 /// The moment of a signature in the two forms that it needs.
-struct SigningTime: Sendable {
-    let second: Int64
+package struct SigningTime: Sendable {
+    package let second: Int64
     /// `20261121T030405Z`, the value of `x-amz-date`.
-    let timestamp: String
+    package let timestamp: String
     /// `20261121`.
-    let date: String
+    package let date: String
 
-    init(secondsSince1970 second: Int64) {
+    package init(secondsSince1970 second: Int64) {
         self.second = second
         timestamp = CivilTime(secondsSince1970: second).basic
         date = String(timestamp.prefix(8))
@@ -119,15 +130,15 @@ struct SigningTime: Sendable {
 }
 
 /// The key that signs for one day, region and access key: derived once, used for many requests.
-struct SigningKey: Sendable {
+package struct SigningKey: Sendable {
     let accessKeyID: String
     /// `20261121/eu-west-1/s3/aws4_request`.
     let scope: String
-    let bytes: Secret
+    package let bytes: Secret
     let date: String
     let region: String
 
-    init(_ credentials: AWSCredentials, date: String, region: String) {
+    package init(_ credentials: AWSCredentials, date: String, region: String) {
         let first = credentials.secretAccessKey.withBytes { secret in
             var prefixed = Array("AWS4".utf8)
             prefixed.append(contentsOf: secret)

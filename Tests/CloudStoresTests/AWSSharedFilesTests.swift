@@ -1,0 +1,135 @@
+import Cryptography
+import HTTPStores
+import ObjectStores
+import S3
+import Testing
+
+@Suite struct AWSSharedFilesTests {
+    @Test func theDialectIsRead() throws {
+        let parser = try AWSSharedFileParser(
+            """
+            \u{FEFF}# a comment
+            [default]
+            region = eu-west-1   # trailing
+            Output=json;kept
+            empty =
+            ; another
+            [profile work space] ; why not
+            aws_access_key_id = AKID#kept
+            s3 =
+                max_concurrent_requests = 20
+                endpoint_url = http://x
+            region=us-east-2
+            [ profile  "quoted" ]
+            k = a = b
+            [default]
+            region = eu-west-2
+            """, path: "f")
+        #expect(parser.sections["default"] == ["region": "eu-west-2", "output": "json;kept", "empty": ""])
+        #expect(
+            parser.sections["profile work space"] == [
+                "aws_access_key_id": "AKID#kept", "s3": "", "s3.max_concurrent_requests": "20", "s3.endpoint_url": "http://x",
+                "region": "us-east-2",
+            ])
+        #expect(parser.sections["profile quoted"] == ["k": "a = b"])
+    }
+
+    @Test(arguments: [
+        ("k = v", 1, "before the first"), ("[a]\nnonsense-SECRET", 2, "neither"), ("[a\n", 1, "`]` is missing"),
+        ("[a]\n\n = SECRET", 3, "no name"), ("[]", 1, "no name"), ("[a] SECRET", 1, "follows"),
+    ])
+    func brokenLinesAreNamedAndNeverQuoted(text: String, line: Int, message: String) {
+        do {
+            _ = try AWSSharedFileParser(text, path: "/etc/aws")
+            Issue.record("not refused")
+        } catch {
+            #expect(error.line == line)
+            #expect(error.description.hasPrefix("/etc/aws, line \(line): "))
+            #expect(error.message.contains(message))
+            #expect(!error.description.contains("SECRET"))
+        }
+    }
+
+    @Test func bothFilesMakeAProfileAndTheCredentialsFileWins() throws {
+        let files = try AWSSharedFiles(
+            credentials: "[work]\naws_access_key_id = FROM_CREDENTIALS\naws_secret_access_key = s\n",
+            config: "[profile work]\naws_access_key_id = FROM_CONFIG\nregion = eu-west-1\n[work]\nregion = ignored\n")
+        #expect(files.profile("work")?["aws_access_key_id"] == "FROM_CREDENTIALS")
+        #expect(files.profile("work")?["region"] == "eu-west-1")
+    }
+
+    @Test func aMissingFileIsNoErrorAndAMissingProfileIs() throws {
+        let files = try AWSSharedFiles.load(environment: ["HOME": "/nonexistent"])
+        #expect(files.profile("default") == nil)
+        do {
+            _ = try files.namedProfile("nobody")
+            Issue.record("not refused")
+        } catch {
+            #expect(error.description.contains("\"nobody\""))
+            #expect(error.description.contains("/nonexistent/.aws/config"))
+        }
+    }
+
+    @Test func unreadableFilesAreNamed() {
+        do {
+            _ = try AWSSharedFiles.load(environment: ["HOME": "/", "AWS_CONFIG_FILE": "/proc/self"])
+            Issue.record("not refused")
+        } catch {
+            #expect(error.path == "/proc/self")
+        }
+    }
+}
+
+@Suite struct S3CredentialsTests {
+    func load(
+        profile: String? = nil, environment: [String: String] = [:], credentials: String? = nil, config: String? = nil
+    ) async throws(StoreError) -> AWSCredentials {
+        try await AWSCredentialChain.standard(profile: profile, environment: environment) { () throws(AWSSharedFileError) in
+            try AWSSharedFiles(credentials: credentials, config: config)
+        }.load().value
+    }
+
+    let shared = "[default]\naws_access_key_id = D\naws_secret_access_key = d\n[work]\naws_access_key_id = W\naws_secret_access_key = w\naws_session_token = t\n"
+
+    @Test func theEnvironmentComesFirst() async throws {
+        let found = try await load(
+            environment: ["AWS_ACCESS_KEY_ID": "E", "AWS_SECRET_ACCESS_KEY": "e", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "work"], credentials: shared)
+        #expect(found == AWSCredentials(accessKeyID: "E", secretAccessKey: Secret("e")))
+    }
+
+    @Test func aNamedProfileComesBeforeTheEnvironment() async throws {
+        let found = try await load(
+            profile: "work", environment: ["AWS_ACCESS_KEY_ID": "E", "AWS_SECRET_ACCESS_KEY": "e"], credentials: shared)
+        #expect(found == AWSCredentials(accessKeyID: "W", secretAccessKey: Secret("w"), sessionToken: Secret("t")))
+    }
+
+    @Test func theProfileVariableAndTheDefaultCount() async throws {
+        #expect(try await load(environment: ["AWS_PROFILE": "work"], credentials: shared).accessKeyID == "W")
+        #expect(try await load(credentials: shared).accessKeyID == "D")
+    }
+
+    @Test func whatIsMissingIsNamed() async {
+        func message(_ profile: String?, _ environment: [String: String], _ credentials: String?, _ config: String? = nil) async -> String {
+            do throws(StoreError) {
+                _ = try await load(profile: profile, environment: environment, credentials: credentials, config: config)
+                return "no error"
+            } catch {
+                #expect(error.code == .unauthenticated)
+                return error.message
+            }
+        }
+        #expect(await message(nil, [:], nil).contains("AWS_ACCESS_KEY_ID"))
+        #expect(await message(nil, ["AWS_ACCESS_KEY_ID": "E"], nil).contains("AWS_SECRET_ACCESS_KEY is not"))
+        #expect(await message("x", [:], shared).contains("\"x\""))
+        #expect(await message(nil, ["AWS_PROFILE": "x"], shared).contains("\"x\""))
+        #expect(await message(nil, [:], "[default]\naws_access_key_id = D\n").contains("both"))
+        #expect(await message("r", [:], nil, "[profile r]\nrole_arn = a\n").contains("role_arn"))
+        #expect(await message(nil, [:], "broken").contains("line 1"))
+    }
+
+    @Test func secretsDoNotPrint() {
+        let credentials = AWSCredentials(accessKeyID: "A", secretAccessKey: Secret("canary-1"), sessionToken: Secret("canary-2"))
+        #expect(!"\(credentials)".contains("canary"))
+        #expect(!String(reflecting: credentials).contains("canary"))
+    }
+}
