@@ -23,7 +23,7 @@ struct ObjectWork {
                 }
                 context.observer.handle(.skipped(joined.key, .conflict))
             case .store(.notFound) where failure.side == .source:
-                context.progress.update { $0.skippedObjects += 1 }
+                context.progress.update { $0.vanishedObjects += 1 }
                 context.observer.handle(.skipped(joined.key, .vanished))
             case .store(.archived):
                 context.progress.update { $0.skippedObjects += 1 }
@@ -76,7 +76,10 @@ struct ObjectWork {
                         targetVersion: target.version, size: source.size, checksums: checksums, evidence: evidence,
                         verifiedAt: context.time.nowSeconds())))
         }
-        context.progress.update { $0.adoptedObjects += 1 }
+        context.progress.update {
+            $0.adoptedObjects += 1
+            $0.adoptedBytes += source.size
+        }
         context.observer.handle(.adopted(source.key, size: source.size, evidence: evidence))
     }
 

@@ -122,6 +122,7 @@ package struct Replicator: Sendable {
         let limits = RunLimits(options: options, time: time)
         var join = makeJoin()
         var tally = RunCounts()
+        var startedBytes: Int64 = 0
         var candidates: [DeleteCandidate] = []
         defer { progress.update { $0.addListed(tally) } }
         while let joined = try await join.next() {
@@ -139,9 +140,10 @@ package struct Replicator: Sendable {
                 tally.unchangedObjects += 1
                 tally.unchangedBytes += joined.source!.size
             } else {
-                if let size = decision.transferSize(joined),
-                    let stop = limits.stop(before: size, counts: progress.counts, time: time) {
-                    return stop
+                if let size = decision.transferSize(joined) {
+                    let moved = startedBytes - progress.counts.adoptedBytes
+                    if let stop = limits.stop(before: size, moved: moved, time: time) { return stop }
+                    startedBytes += size
                 }
                 if decision == .deleteCandidate, let object = joined.target {
                     candidates.append(DeleteCandidate(key: object.key, targetVersion: object.version, size: object.size))

@@ -19,8 +19,9 @@ struct RunLimits {
     }
 
     /// Whether one more object of `size` bytes may start.
-    func stop(before size: Int64, counts: RunCounts, time: any Timekeeper) -> RunStop? {
-        if let maxTransfer, counts.plannedBytes + size > maxTransfer { return .maxTransfer }
+    /// - Parameter moved: bytes of the objects that were started and did not turn out to be equal.
+    func stop(before size: Int64, moved: Int64, time: any Timekeeper) -> RunStop? {
+        if let maxTransfer, moved + size > maxTransfer { return .maxTransfer }
         if let deadline, time.monotonic() >= deadline { return .maxDuration }
         return nil
     }

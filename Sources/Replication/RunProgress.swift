@@ -15,13 +15,17 @@ package struct RunCounts: Sendable, Hashable {
     package var copiedBytes: Int64 = 0
     /// Bytes that arrived at the target so far, of finished and unfinished objects; sent again counts again.
     package var sentBytes: Int64 = 0
+    /// Found equal without copying.
     package var adoptedObjects = 0
+    package var adoptedBytes: Int64 = 0
     package var deletedObjects = 0
     package var deletedBytes: Int64 = 0
     package var deleteCandidates = 0
     package var failedObjects = 0
     package var skippedObjects = 0
     package var conflicts = 0
+    /// Gone from the source between its listing and its turn: nothing to do, nothing failed.
+    package var vanishedObjects = 0
     package var filteredObjects = 0
     /// Only at the target, and deleting is off.
     package var extraneousObjects = 0

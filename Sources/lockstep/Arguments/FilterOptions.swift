@@ -1,0 +1,69 @@
+import ArgumentParser
+import Foundation
+import Replication
+import ReplicationModel
+import Synchronization
+
+/// `--include`, `--exclude` and `--files-from`.
+struct FilterOptions: ParsableArguments {
+    /// One rule with its place on the command line: the first match wins, across both options.
+    struct PlacedRule: Sendable {
+        let place: Int
+        let rule: ObjectFilter.Rule
+
+        private static let counter = Mutex(0)
+
+        init(includes: Bool, pattern: String) throws {
+            do {
+                rule = ObjectFilter.Rule(includes: includes, pattern: try GlobPattern(pattern))
+            } catch {
+                throw ValidationError("\(error)")
+            }
+            place = Self.counter.withLock {
+                $0 += 1
+                return $0
+            }
+        }
+    }
+
+    @Option(
+        name: .customLong("include"), parsing: .singleValue,
+        help: ArgumentHelp("Keys to look at; the first matching --include or --exclude decides. May be repeated.", valueName: "pattern"),
+        transform: { try PlacedRule(includes: true, pattern: $0) })
+    var includes: [PlacedRule] = []
+
+    @Option(
+        name: .customLong("exclude"), parsing: .singleValue,
+        help: ArgumentHelp("Keys to leave alone on both sides. May be repeated.", valueName: "pattern"),
+        transform: { try PlacedRule(includes: false, pattern: $0) })
+    var excludes: [PlacedRule] = []
+
+    @Option(help: ArgumentHelp("Exactly the keys in this file, one a line; - reads standard input.", valueName: "file"))
+    var filesFrom: String?
+
+    var filter: ObjectFilter {
+        ObjectFilter((includes + excludes).sorted { $0.place < $1.place }.map(\.rule))
+    }
+
+    /// Largest list that is read into memory.
+    private static let maxListBytes = 256 << 20
+
+    /// The keys of `--files-from`; empty lines are passed over, a carriage return at the end of a line is not part of the key.
+    func keys() throws -> [ObjectKey]? {
+        guard let filesFrom else { return nil }
+        let data: Data
+        do {
+            data =
+                filesFrom == "-"
+                ? try FileHandle.standardInput.readToEnd() ?? Data() : try Data(contentsOf: URL(fileURLWithPath: filesFrom))
+        } catch {
+            throw ValidationError("--files-from \(filesFrom) cannot be read: \(error.localizedDescription)")
+        }
+        guard data.count <= Self.maxListBytes else { throw ValidationError("--files-from \(filesFrom) is larger than 256 MiB") }
+        return data.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            var bytes = Array(line)
+            if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+            return bytes.isEmpty ? nil : ObjectKey(bytes)
+        }
+    }
+}

@@ -1,0 +1,62 @@
+import ArgumentParser
+import Foundation
+import HTTPTransport
+import ObjectStores
+import ReplicationModel
+
+/// What every command needs: environment, clock, console, transport, signals.
+struct CommandContext {
+    let environment = ProcessInfo.processInfo.environment
+    let time: any Timekeeper = SystemTime()
+    let console: Console
+    let interruption = Interruption()
+    let transport: CurlTransport
+    private let verbose: Bool
+
+    init(verbose: Bool = false) throws {
+        self.verbose = verbose
+        console = Console(environment: environment)
+        transport = try CurlTransport(CurlConfiguration(environment: environment))
+    }
+
+    var stores: StoreFactory {
+        let console = console
+        let verbose = verbose
+        return StoreFactory(environment: environment, transport: transport, time: time) { error, attempt, wait in
+            if verbose { console.say("attempt \(attempt) failed, again in \(wait): \(error)") }
+        }
+    }
+
+    func location(_ text: String, as kind: ObjectLocation.Kind = .folder) throws(CommandFailure) -> ObjectLocation {
+        do {
+            return try ObjectLocation(parsing: text, as: kind, directory: FileManager.default.currentDirectoryPath)
+        } catch {
+            throw CommandFailure(.usage, error.description)
+        }
+    }
+
+    /// Runs the body of a command: signals cancel it, failures become one line on standard error and an exit code.
+    func run(_ body: @escaping @Sendable () async throws -> Int32) async throws -> Never {
+        let task = Task { try await body() }
+        interruption.onSignal { task.cancel() }
+        do {
+            throw ExitCode(try await task.value)
+        } catch let code as ExitCode {
+            throw code
+        } catch {
+            if let code = interruption.exitCode { throw ExitCode(code) }
+            if let error = error as? ValidationError { throw error }
+            let failure = CommandContext.failure(error)
+            console.error(failure.description)
+            throw ExitCode(failure.status.rawValue)
+        }
+    }
+
+    private static func failure(_ error: any Error) -> CommandFailure {
+        switch error {
+        case let failure as CommandFailure: failure
+        case let error as StoreError: CommandFailure(ExitStatus(error.code), "\(error)")
+        default: CommandFailure(.internalError, "\(error)")
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import ArgumentParser
+import Digests
+import Foundation
+import ObjectStores
+import ReplicationModel
+
+/// `lockstep stat OBJECT`: what the store says about one object.
+struct StatCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stat",
+        abstract: "Shows an object's size, version, checksums and attributes.",
+        discussion: """
+            EXAMPLES
+              lockstep stat s3://models/model.safetensors
+              lockstep stat az://account/container/key --json
+            """)
+
+    @Argument(help: "The object, e.g. s3://bucket/key.")
+    var object: String
+    @OptionGroup var endpoint: EndpointOptions
+    @Flag(help: "One JSON object.")
+    var json = false
+
+    func run() async throws {
+        let context = try CommandContext()
+        let command = self
+        try await context.run { try await command.show(context) }
+    }
+
+    private func show(_ context: CommandContext) async throws -> Int32 {
+        let (opened, key) = try context.openObject(object, endpoint.connection)
+        let description = try await opened.store.head(key)
+        if json {
+            context.console.data(try description.jsonLine())
+        } else {
+            for (name, value) in description.rows { context.console.data(name + String(repeating: " ", count: max(1, 22 - name.count)) + value) }
+        }
+        return ExitStatus.ok.rawValue
+    }
+}
+
+extension CommandContext {
+    /// The store and the key that a location of one object names.
+    func openObject(_ text: String, _ connection: Connection) throws -> (OpenStore, ObjectKey) {
+        var location = try location(text, as: .object)
+        let key = location.prefix
+        location.prefix = ObjectKey([])
+        return (try stores.open(location, connection, for: .reading), key)
+    }
+}
+
+extension ObjectDescription {
+    /// Name and value of everything that is known, for people.
+    fileprivate var rows: [(String, String)] {
+        var rows = [("key", "\(object.key)"), ("size", "\(object.size)"), ("modified", Format.time(object.modified)), ("version", object.version.text)]
+        func add(_ name: String, _ value: String?) {
+            if let value { rows.append((name, "\(ObjectKey(value))")) }
+        }
+        add("crc64nvme", object.checksums.crc64nvme.map { ChecksumEncoding.hex($0) })
+        add("crc32c", object.checksums.crc32c.map { ChecksumEncoding.hex($0) })
+        add("md5", object.checksums.md5.map { Hex.encode($0) })
+        add("archive tier", object.archiveTier)
+        add("content-type", attributes.contentType)
+        add("content-encoding", attributes.contentEncoding)
+        add("content-language", attributes.contentLanguage)
+        add("content-disposition", attributes.contentDisposition)
+        add("cache-control", attributes.cacheControl)
+        for (name, value) in attributes.userMetadata.sorted(by: { $0.key < $1.key }) { add("metadata " + name, value) }
+        return rows
+    }
+}

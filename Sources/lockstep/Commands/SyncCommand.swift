@@ -1,0 +1,121 @@
+import ArgumentParser
+import Buffers
+import Foundation
+import Manifests
+import ObjectStores
+import Replication
+import ReplicationModel
+import SQLiteManifests
+import Cryptography
+import Digests
+
+/// `lockstep sync SOURCE TARGET`: flags become options, locations become stores, and one run goes over the pair.
+struct SyncCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sync",
+        abstract: "Makes TARGET identical to SOURCE: copies what is new or changed, checks every byte, skips what is known.",
+        discussion: """
+            Locations are s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, file:///dir or a path.
+
+            EXAMPLES
+              lockstep sync s3://models gs://models-replica
+              lockstep sync s3://data/train az://account/data/train --delete --max-delete 5%
+              lockstep sync /srv/checkpoints s3://backup --source-… --target-endpoint http://127.0.0.1:9000
+              lockstep sync s3://a s3://b --include '*.safetensors' --exclude '*' --dry-run
+              lockstep sync s3://a gs://b --json | jq -r 'select(.event=="failed").key'
+
+            EXIT CODES
+              0 done · 2 usage · 3 some objects failed or were skipped (all named) · 6 refused by a guard · 7 another run is
+              under way · 8 a limit was reached · 75 try again later · 78 configuration or credentials · 130/143 interrupted
+            """)
+
+    @Argument(help: "Where objects are read.")
+    var source: String
+    @Argument(help: "Where they are written.")
+    var target: String
+
+    @OptionGroup(title: "Endpoints and identities")
+    var endpoints: PairEndpointOptions
+    @OptionGroup(title: "Which objects")
+    var filters: FilterOptions
+    @OptionGroup(title: "How they are compared and replaced")
+    var comparison: ComparisonOptions
+    @OptionGroup(title: "Deleting")
+    var deletion: DeletionOptions
+    @OptionGroup(title: "Limits")
+    var limits: LimitOptions
+    @OptionGroup(title: "State")
+    var state: StateOptions
+    @OptionGroup(title: "Output")
+    var output: OutputOptions
+
+    func validate() throws {
+        if filters.filesFrom != nil, deletion.delete {
+            throw ValidationError("--delete needs whole listings, --files-from names single keys: use one of them")
+        }
+        if comparison.sizeOnly, comparison.checksum { throw ValidationError("--size-only and --checksum exclude each other") }
+        if output.verbose, output.quiet { throw ValidationError("--verbose and --quiet exclude each other") }
+    }
+
+    func run() async throws {
+        let context = try CommandContext(verbose: output.verbose)
+        let command = self
+        try await context.run { try await command.sync(context) }
+    }
+
+    private func options() throws -> ReplicationOptions {
+        var options = ReplicationOptions()
+        options.filter = filters.filter
+        options.keys = try filters.keys()
+        options.comparison = comparison.comparison
+        options.onConflict = comparison.onConflict
+        options.deletion = deletion.deletion
+        options.dryRun = comparison.dryRun
+        try limits.apply(to: &options)
+        return options
+    }
+
+    private func sync(_ context: CommandContext) async throws -> Int32 {
+        let options = try options()
+        let rate = limits.limitRate.map { ByteRateLimit(bytesPerSecond: $0.bytes, time: context.time) }
+        let source = try context.stores.open(try context.location(source), endpoints.source, for: .reading, rate: rate)
+        let target = try context.stores.open(
+            try context.location(target), endpoints.target, for: options.dryRun ? .reading : .writing)
+        guard !source.overlaps(target) else {
+            throw CommandFailure(.usage, "source and target overlap: \(source.location) and \(target.location) share objects")
+        }
+        let pair = try await PairState.open(state, source: source, target: target, context: context)
+        let report = try await replicate(source, target, pair, options, context)
+        try await pair.close()
+        return report.exitCode
+    }
+
+    private func replicate(
+        _ source: OpenStore, _ target: OpenStore, _ pair: PairState, _ options: ReplicationOptions, _ context: CommandContext
+    ) async throws -> RunReport {
+        let json = JSONPrinter(console: context.console, time: context.time)
+        let people = RunPrinter(console: context.console, verbose: output.verbose, quiet: output.quiet)
+        let observer: any ReplicationObserver = output.json ? json : people
+        let replicator = Replicator(
+            source: source.store, target: target.store, ledger: pair.ledger, options: options,
+            pool: BufferPool(limit: options.memory), time: context.time, nonce: Hex.encode(SecureRandom.bytes(16)),
+            observer: observer)
+        let started = context.time.monotonic()
+        let reporter = Task {
+            guard !output.quiet, !output.noProgress else { return }
+            await ProgressReporter(console: context.console, progress: replicator.progress, time: context.time).run()
+        }
+        let summary = await replicator.run()
+        reporter.cancel()
+        await reporter.value
+        for store in [source, target] { for sentence in store.learned() { observer.handle(.notice(sentence)) } }
+        var report = RunReport(
+            summary: summary, source: source.meter.meter, target: target.meter.meter,
+            elapsed: context.time.monotonic() - started, dryRun: options.dryRun, exitCode: ExitStatus(summary).rawValue)
+        if summary.stop == .interrupted { report.exitCode = context.interruption.exitCode ?? 130 }
+        if output.json { json.finish(report) }
+        if let failure = summary.failure { context.console.error(failure.description) }
+        if !output.json, !output.quiet { for line in report.lines { context.console.say(line) } }
+        return report
+    }
+}

@@ -1,0 +1,68 @@
+import Manifests
+import ObjectStores
+import Replication
+
+/// The exit codes of every command.
+enum ExitStatus: Int32 {
+    case ok = 0
+    case internalError = 1
+    case usage = 2
+    /// Named objects failed or were skipped.
+    case partial = 3
+    case refused = 6
+    case locked = 7
+    /// A limit of time or bytes was reached.
+    case limit = 8
+    /// Try again later.
+    case temporary = 75
+    case configuration = 78
+
+    init(_ summary: RunSummary) {
+        if let failure = summary.failure {
+            self = ExitStatus(failure)
+        } else if summary.stop != nil {
+            self = .limit
+        } else if summary.counts.failedObjects > 0 || summary.counts.skippedObjects > 0 || summary.counts.conflicts > 0 {
+            self = .partial
+        } else {
+            self = .ok
+        }
+    }
+
+    init(_ failure: TransferFailure) {
+        switch failure.code {
+        case .store(let code): self = ExitStatus(code)
+        case .ledger(let code): self = ExitStatus(code)
+        case .refused: self = .refused
+        case .badListing, .corrupted, .keepsChanging, .conflict: self = .partial
+        case .cancelled: self = .temporary
+        }
+    }
+
+    init(_ code: StoreError.Code) {
+        switch code {
+        case .unauthenticated, .forbidden, .missingContainer: self = .configuration
+        case .throttled, .unavailable, .unreachable, .network: self = .temporary
+        default: self = .partial
+        }
+    }
+
+    init(_ code: LedgerError.Code) {
+        switch code {
+        case .inaccessible, .otherPair, .newerFormat: self = .configuration
+        case .noSpace: self = .temporary
+        case .damaged, .failed: self = .internalError
+        }
+    }
+}
+
+/// An error that ends a command with a message on standard error and an exit code.
+struct CommandFailure: Error, CustomStringConvertible {
+    let status: ExitStatus
+    let description: String
+
+    init(_ status: ExitStatus, _ description: String) {
+        self.status = status
+        self.description = description
+    }
+}

@@ -1,0 +1,47 @@
+import ObjectStores
+import Replication
+
+/// Shows how far a run is: a bar on a terminal, a line a minute elsewhere.
+struct ProgressReporter {
+    static let barInterval = Duration.milliseconds(250)
+    static let lineInterval = Duration.seconds(60)
+
+    let console: Console
+    let progress: RunProgress
+    let time: any Timekeeper
+
+    /// Runs until its task is cancelled; takes the bar away at the end.
+    func run() async {
+        let started = time.monotonic()
+        let interval = console.isTerminal ? Self.barInterval : Self.lineInterval
+        while !Task.isCancelled {
+            do { try await time.sleep(for: interval) } catch { break }
+            let line = line(elapsed: time.monotonic() - started)
+            if console.isTerminal { console.drawBar(String(line.prefix(console.width - 1))) } else { console.say(line) }
+        }
+        if console.isTerminal { console.drawBar("") }
+    }
+
+    private func line(elapsed: Int64) -> String {
+        let counts = progress.counts
+        let listed = progress.isListed
+        let done = counts.copiedObjects + counts.failedObjects
+        var text = ""
+        if console.isTerminal {
+            let share = listed && counts.plannedBytes > 0 ? Double(counts.sentBytes) / Double(counts.plannedBytes) : 0
+            let filled = min(20, Int(share * 20))
+            text += "[" + String(repeating: "█", count: filled) + String(repeating: "·", count: 20 - filled) + "] "
+        }
+        text += "\(Format.count(done))/\(Format.count(counts.plannedObjects))\(listed ? "" : "+") objects, "
+        text += "\(Format.bytes(counts.sentBytes))/\(Format.bytes(counts.plannedBytes)), \(Format.rate(counts.sentBytes, elapsed))"
+        text += ", \(Format.count(counts.unchangedObjects)) unchanged"
+        if counts.failedObjects > 0 { text += ", \(Format.count(counts.failedObjects)) failed" }
+        if listed, counts.sentBytes > 0, counts.plannedBytes > counts.sentBytes {
+            let left = Double(counts.plannedBytes - counts.sentBytes) / Double(counts.sentBytes) * Double(elapsed)
+            text += ", \(Format.duration(Int64(left))) left"
+        } else if !listed {
+            text += ", listing \(Format.count(counts.sourceObjects))"
+        }
+        return text
+    }
+}

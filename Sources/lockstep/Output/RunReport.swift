@@ -1,0 +1,62 @@
+import ObjectStores
+import Replication
+
+/// Everything that the end of a run says, for people and for programs.
+struct RunReport {
+    var summary: RunSummary
+    var source: StoreMeter
+    var target: StoreMeter
+    /// Nanoseconds.
+    var elapsed: Int64
+    var dryRun: Bool
+    /// 130 or 143 when a signal ended the run.
+    var exitCode: Int32
+
+    var stopName: String? {
+        switch summary.stop {
+        case nil: nil
+        case .maxTransfer: "max-transfer"
+        case .maxDuration: "max-duration"
+        case .interrupted: "interrupted"
+        }
+    }
+
+    /// The lines for people.
+    var lines: [String] {
+        let counts = summary.counts
+        var lines: [String] = []
+        let verb = dryRun ? "would copy" : "copied"
+        let objects = dryRun ? counts.plannedObjects : counts.copiedObjects
+        let bytes = dryRun ? counts.plannedBytes : counts.copiedBytes
+        var first = "\(verb) \(Format.objects(objects)) (\(Format.bytes(bytes))) in \(Format.duration(elapsed))"
+        if bytes > 0, !dryRun { first += ", \(Format.rate(bytes, elapsed))" }
+        lines.append(first)
+        var rest = ["\(Format.count(counts.unchangedObjects)) unchanged"]
+        func add(_ number: Int, _ word: String) {
+            if number > 0 { rest.append("\(Format.count(number)) \(word)") }
+        }
+        add(counts.adoptedObjects, "found equal")
+        add(dryRun ? counts.deleteCandidates : counts.deletedObjects, dryRun ? "would be deleted" : "deleted")
+        add(counts.extraneousObjects, "only at the target (--delete removes them)")
+        add(counts.filteredObjects, "left out by filters")
+        add(counts.vanishedObjects, "gone from the source meanwhile")
+        add(counts.skippedObjects, "skipped")
+        add(counts.failedObjects, "failed")
+        lines.append(rest.joined(separator: ", "))
+        lines.append("requests: source \(Self.text(source)); target \(Self.text(target))")
+        switch summary.stop {
+        case .maxTransfer: lines.append("stopped at --max-transfer; the next run goes on")
+        case .maxDuration: lines.append("stopped at --max-duration; the next run goes on")
+        case .interrupted: lines.append("interrupted; the next run goes on")
+        case nil: break
+        }
+        return lines
+    }
+
+    private static func text(_ meter: StoreMeter) -> String {
+        guard !meter.requests.isEmpty else { return "none" }
+        return StoreOperation.allCases.compactMap { operation in
+            meter.requests[operation].map { "\(operation.rawValue) \(Format.count($0))" }
+        }.joined(separator: ", ")
+    }
+}

@@ -1,0 +1,21 @@
+import ObjectStores
+import ReplicationModel
+
+/// A location that is ready for use: its store behind the decorators, and what identifies it.
+struct OpenStore: Sendable {
+    let location: ObjectLocation
+    /// Rooted at the location; retries, throttles and counts.
+    let store: any ObjectStore
+    /// Every attempt is counted here.
+    let meter: MeteredStore
+    /// Location and endpoint: two locations with the same identity hold the same objects. Names the pair's ledger.
+    let identity: String
+    /// The service's address, to tell equal bucket names of two services apart.
+    let endpoint: String
+    /// What the store found out about its server, one sentence each.
+    let learned: @Sendable () -> [String]
+
+    func overlaps(_ other: OpenStore) -> Bool {
+        endpoint == other.endpoint && location.overlaps(other.location)
+    }
+}

@@ -1,0 +1,101 @@
+import AzureBlob
+import Foundation
+import GCS
+import HTTPStores
+import HTTPTransport
+import ObjectStores
+import ReplicationModel
+import S3
+
+/// Makes the store of a location: the only place where the program names the clouds.
+struct StoreFactory {
+    let environment: [String: String]
+    let transport: any HTTPTransport
+    let time: any Timekeeper
+    /// Told about every wait before a retry.
+    let onRetry: @Sendable (StoreError, Int, Duration) -> Void
+
+    /// What a location may be used for.
+    enum Use {
+        case reading
+        /// A directory that does not exist is made.
+        case writing
+    }
+
+    func open(
+        _ location: ObjectLocation, _ connection: Connection, for use: Use, rate: ByteRateLimit? = nil
+    ) throws(CommandFailure) -> OpenStore {
+        let (base, endpoint, learned) = try baseStore(location, connection, use)
+        let meter = MeteredStore(base)
+        let retrying = RetryingStore(
+            ThrottledStore(meter, rate: rate, time: time), time: time, onRetry: onRetry)
+        let store = location.service == .file ? retrying : PrefixedStore.rooted(retrying, at: location.prefix)
+        return OpenStore(
+            location: location, store: store, meter: meter, identity: "\(location)@\(endpoint)", endpoint: endpoint,
+            learned: learned)
+    }
+
+    private typealias Base = (store: any ObjectStore, endpoint: String, learned: @Sendable () -> [String])
+
+    private func baseStore(
+        _ location: ObjectLocation, _ connection: Connection, _ use: Use
+    ) throws(CommandFailure) -> Base {
+        do {
+            switch location.service {
+            case .s3: return try s3(location, connection)
+            case .gs: return try gcs(location, connection)
+            case .az: return try azure(location, connection)
+            case .file: return try files(location, connection, use)
+            case .memory: throw LocationError("\(location): memory is for tests")
+            }
+        } catch let failure as CommandFailure {
+            throw failure
+        } catch let error as StoreError {
+            throw CommandFailure(ExitStatus(error.code), "\(location): \(error.message)")
+        } catch {
+            throw CommandFailure(.configuration, "\(location): \(error)")
+        }
+    }
+
+    private func s3(_ location: ObjectLocation, _ connection: Connection) throws -> Base {
+        let files = try AWSSharedFiles.load(environment: environment)
+        let configuration = try S3Configuration.resolve(
+            endpoint: connection.endpoint, region: connection.region, profile: connection.profile, environment: environment,
+            files: files)
+        let chain = AWSCredentialChain.standard(profile: connection.profile, environment: environment, files: { files })
+        let store = S3Store(
+            configuration: configuration, bucket: location.bucket, transport: transport,
+            credentials: SharedCredentials(chain, now: seconds), now: seconds)
+        return (store, configuration.endpoint?.description ?? "aws", { store.learned })
+    }
+
+    private func gcs(_ location: ObjectLocation, _ connection: Connection) throws -> Base {
+        let (configuration, credentials) = try GCSConfiguration.resolve(
+            endpoint: connection.endpoint, profile: connection.profile, environment: environment, transport: transport,
+            now: seconds)
+        let store = GCSStore(
+            configuration: configuration, bucket: location.bucket, transport: transport, credentials: credentials, now: seconds)
+        return (store, configuration.endpoint.description, { store.learned })
+    }
+
+    private func azure(_ location: ObjectLocation, _ connection: Connection) throws -> Base {
+        let (configuration, credentials) = try AzureBlobConfiguration.resolve(
+            account: location.account, endpoint: connection.endpoint, profile: connection.profile, environment: environment)
+        let store = AzureBlobStore(
+            configuration: configuration, account: location.account, container: location.bucket, transport: transport,
+            credentials: SharedCredentials(credentials), now: seconds)
+        return (store, configuration.endpoint.description, { [] })
+    }
+
+    private func files(_ location: ObjectLocation, _ connection: Connection, _ use: Use) throws -> Base {
+        guard connection == Connection() else {
+            throw CommandFailure(.usage, "\(location) is a directory: it has no endpoint, region or profile")
+        }
+        return (try FileStore(root: location.bucket, createRoot: use == .writing), "file", { [] })
+    }
+
+    private var seconds: @Sendable () -> Int64 {
+        let time = time
+        return { time.nowSeconds() }
+    }
+}
