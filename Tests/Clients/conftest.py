@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+import types
 import uuid
 
 import pytest
@@ -175,3 +176,13 @@ ODD_KEYS = [
 @pytest.fixture(params=ODD_KEYS, ids=lambda key: ascii(key)[:30])
 def odd_key(request):
     return request.param
+
+
+@pytest.fixture
+def gcs_endpoint(sim):
+    return sim.gcs["endpoint"]
+
+
+@pytest.fixture
+def azure(sim):
+    return types.SimpleNamespace(url=sim.azure["endpoint"], account=sim.azure["account"], key=sim.azure["key"])

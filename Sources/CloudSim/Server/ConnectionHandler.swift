@@ -223,7 +223,9 @@ final class ConnectionHandler: ChannelDuplexHandler, @unchecked Sendable {
 
         var head = HTTPResponseHead(version: .http1_1, status: plan.response.status, headers: plan.response.headers)
         let isBodiless = plan.response.status == .noContent || plan.response.status == .notModified
-        if !isBodiless { head.headers.replaceOrAdd(name: "Content-Length", value: String(plan.contentLength)) }
+        if !isBodiless, !plan.response.isChunked {
+            head.headers.replaceOrAdd(name: "Content-Length", value: String(plan.contentLength))
+        }
         if !head.headers.contains(name: "Date") { head.headers.add(name: "Date", value: server.clock.httpDate) }
         if !isKeepAlive { head.headers.add(name: "Connection", value: "close") }
         context.write(wrapOutboundOut(.head(head)), promise: nil)

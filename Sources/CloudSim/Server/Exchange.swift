@@ -86,5 +86,8 @@ extension Exchange {
     /// True when conditions are to be ignored; the headers are already gone, query parameters are the front end's.
     package var ignoresConditions: Bool { fault(.ignoreConditions) != nil }
 
+    /// The headers as received, for signatures: faults remove some from `request.headers`.
+    package var receivedHeaders: HTTPHeaders { request.receivedHeaders }
+
     var plan: FaultPlan { services.faults }
 }

@@ -9,7 +9,10 @@ package struct Request: Sendable {
     package let rawPath: Substring
     /// The query as on the wire, without the question mark.
     package let rawQuery: Substring
+    /// Without what faults removed.
     package var headers: HTTPHeaders
+    /// As received: what signatures cover.
+    package let receivedHeaders: HTTPHeaders
     /// Parameters in their order, names and values decoded; a name without `=` has an empty value.
     package var query: [(name: String, value: String)]
 
@@ -22,6 +25,7 @@ package struct Request: Sendable {
         }
         uri = target
         headers = head.headers
+        receivedHeaders = head.headers
         if let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) {
             rawPath = target[..<mark]
             rawQuery = target[target.utf8.index(after: mark)...]

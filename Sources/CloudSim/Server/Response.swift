@@ -8,6 +8,8 @@ package struct Response {
     package var body: Body
     /// What Content-Length says when the body is left out, as in the answer to HEAD.
     package var declaredLength: Int?
+    /// Without Content-Length, in chunks: the answer of a service that makes the body while it sends it.
+    package var isChunked = false
 
     package init(_ status: HTTPResponseStatus, headers: HTTPHeaders = HTTPHeaders(), body: Body = Body()) {
         self.status = status

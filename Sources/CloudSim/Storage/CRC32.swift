@@ -41,4 +41,30 @@ enum CRC32 {
         table[highest * 256 + Int(value & 255)] ^ table[(highest - 1) * 256 + Int(value >> 8 & 255)]
             ^ table[(highest - 2) * 256 + Int(value >> 16 & 255)] ^ table[(highest - 3) * 256 + Int(value >> 24)]
     }
+
+    /// The CRC of a's bytes followed by b's: x^(8·|B|) ⊗ crc(A) ⊕ crc(B), reflected.
+    static func combine(_ a: UInt32, _ b: UInt32, lengthOfB: Int) -> UInt32 {
+        // x^8, squared for every bit of the length.
+        var power: UInt32 = 0x0080_0000
+        var shifted = a
+        var rest = lengthOfB
+        while rest > 0 {
+            if rest & 1 == 1 { shifted = multiply(power, shifted) }
+            power = multiply(power, power)
+            rest >>= 1
+        }
+        return shifted ^ b
+    }
+
+    private static func multiply(_ a: UInt32, _ b: UInt32) -> UInt32 {
+        var a = a
+        var multiple = b
+        var product: UInt32 = 0
+        while a != 0 {
+            if a & 0x8000_0000 != 0 { product ^= multiple }
+            a <<= 1
+            multiple = multiple >> 1 ^ (multiple & 1 == 0 ? 0 : 0xEDB8_8320)
+        }
+        return product
+    }
 }
