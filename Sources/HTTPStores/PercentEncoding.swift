@@ -14,18 +14,8 @@ package enum PercentEncoding {
 
     /// Encodes every byte that is not unreserved; `/` too unless `keepSlash`.
     package static func encode(_ bytes: some Sequence<UInt8>, keepSlash: Bool = false) -> String {
-        var result: [UInt8] = []
-        result.reserveCapacity(bytes.underestimatedCount + 16)
-        for byte in bytes {
-            if unreserved[Int(byte)] || (keepSlash && byte == UInt8(ascii: "/")) {
-                result.append(byte)
-            } else {
-                result.append(UInt8(ascii: "%"))
-                result.append(hexDigits[Int(byte >> 4)])
-                result.append(hexDigits[Int(byte & 15)])
-            }
-        }
-        return String(decoding: result, as: UTF8.self)
+        bytes.withContiguousStorageIfAvailable { encode($0, keepSlash) }
+            ?? Array(bytes).withUnsafeBufferPointer { encode($0, keepSlash) }
     }
 
     package static func encode(_ text: String, keepSlash: Bool = false) -> String {
@@ -34,23 +24,47 @@ package enum PercentEncoding {
 
     /// Decodes `%HH`, and `+` as a space when `plusIsSpace`. A `%` that no two hex digits follow stays as it is.
     package static func decode(_ bytes: some Collection<UInt8>, plusIsSpace: Bool = false) -> [UInt8] {
-        var result: [UInt8] = []
-        result.reserveCapacity(bytes.count)
-        var index = bytes.startIndex
-        while index != bytes.endIndex {
-            let byte = bytes[index]
-            bytes.formIndex(after: &index)
-            if byte == UInt8(ascii: "%"), index != bytes.endIndex, let high = nibble(bytes[index]) {
-                let second = bytes.index(after: index)
-                if second != bytes.endIndex, let low = nibble(bytes[second]) {
-                    result.append(high << 4 | low)
-                    index = bytes.index(after: second)
-                    continue
+        bytes.withContiguousStorageIfAvailable { decode($0, plusIsSpace) }
+            ?? Array(bytes).withUnsafeBufferPointer { decode($0, plusIsSpace) }
+    }
+
+    // Every listed key passes through these: on plain memory, since generic code is not specialised across modules.
+
+    private static func encode(_ bytes: UnsafeBufferPointer<UInt8>, _ keepSlash: Bool) -> String {
+        String(unsafeUninitializedCapacity: bytes.count * 3) { text in
+            var count = 0
+            for byte in bytes {
+                if unreserved[Int(byte)] || (keepSlash && byte == UInt8(ascii: "/")) {
+                    text[count] = byte
+                    count += 1
+                } else {
+                    text[count] = UInt8(ascii: "%")
+                    text[count + 1] = hexDigits[Int(byte >> 4)]
+                    text[count + 2] = hexDigits[Int(byte & 15)]
+                    count += 3
                 }
             }
-            result.append(plusIsSpace && byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte)
+            return count
         }
-        return result
+    }
+
+    private static func decode(_ bytes: UnsafeBufferPointer<UInt8>, _ plusIsSpace: Bool) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: bytes.count) { result, count in
+            var index = 0
+            while index < bytes.count {
+                let byte = bytes[index]
+                if byte == UInt8(ascii: "%"), index + 2 < bytes.count, let high = nibble(bytes[index + 1]),
+                    let low = nibble(bytes[index + 2])
+                {
+                    result[count] = high << 4 | low
+                    index += 3
+                } else {
+                    result[count] = plusIsSpace && byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte
+                    index += 1
+                }
+                count += 1
+            }
+        }
     }
 
     private static func nibble(_ byte: UInt8) -> UInt8? {
