@@ -410,6 +410,31 @@ def test_snapshots(container):
     assert not list(container.list_blobs(include=["snapshots"]))
 
 
+def test_leases(container):
+    blob = container.get_blob_client("leased")
+    blob.upload_blob(b"x")
+    lease = blob.acquire_lease(15)
+    assert blob.get_blob_properties().lease.state == "leased"
+    assert next(iter(container.list_blobs())).lease.state == "leased"
+    for change in (lambda: blob.upload_blob(b"y", overwrite=True), blob.delete_blob, lambda: blob.stage_block("1", b"x"),
+                   lambda: blob.set_blob_metadata({"a": "b"})):
+        with pytest.raises(HttpResponseError) as error:
+            change()
+        assert (error.value.status_code, error.value.error_code) == (412, "LeaseIdMissing")
+    with pytest.raises(HttpResponseError) as error:
+        blob.acquire_lease(15)
+    assert error.value.error_code == "LeaseAlreadyPresent"
+    blob.upload_blob(b"z", overwrite=True, lease=lease)
+    lease.renew()
+    lease.release()
+    with pytest.raises(HttpResponseError) as error:
+        blob.delete_blob(lease=lease)
+    assert error.value.error_code == "LeaseNotPresentWithBlobOperation"
+    lease = blob.acquire_lease()
+    lease.break_lease()
+    blob.delete_blob()
+
+
 # Many at once
 
 

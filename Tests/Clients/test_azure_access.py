@@ -181,6 +181,34 @@ def test_container_sas(azure, container):
             client.delete_container()
 
 
+def test_a_create_only_sas_does_not_overwrite(azure, container):
+    token = generate_container_sas(
+        azure.account, container.container_name, account_key=azure.key, permission="c", expiry=hours(1)
+    )
+    with ContainerClient(azure.url, container.container_name, credential=token, retry_total=0) as client:
+        client.upload_blob("x", b"1")
+        with pytest.raises(HttpResponseError) as error:
+            client.upload_blob("x", b"2", overwrite=True)
+        assert error.value.error_code == "AuthorizationPermissionMismatch"
+
+
+@pytest.mark.parametrize("options,works", [
+    ({"ip": "127.0.0.1"}, True), ({"ip": "10.0.0.1-10.0.0.9"}, False), ({"ip": "127.0.0.0-127.0.0.9"}, True),
+    ({"protocol": "https"}, False), ({"protocol": "https,http"}, True),
+])
+def test_sas_limits_on_address_and_protocol(azure, container, options, works):
+    token = generate_container_sas(
+        azure.account, container.container_name, account_key=azure.key, permission="l", expiry=hours(1), **options
+    )
+    with ContainerClient(azure.url, container.container_name, credential=token, retry_total=0) as client:
+        if works:
+            assert not list(client.list_blobs())
+        else:
+            with pytest.raises(HttpResponseError) as error:
+                list(client.list_blobs())
+            assert error.value.status_code == 403
+
+
 @pytest.mark.parametrize("start,expiry", [(-2, -1), (1, 2)])
 def test_sas_outside_its_time(azure, container, start, expiry):
     token = generate_container_sas(

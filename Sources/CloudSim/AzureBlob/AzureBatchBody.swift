@@ -14,9 +14,12 @@ enum AzureBatchBody {
     static func boundary(_ contentType: String) -> String? {
         let fields = contentType.split(separator: ";").map { $0.drop { $0 == " " } }
         guard let kind = fields.first, kind.lowercased() == "multipart/mixed" else { return nil }
-        guard let field = fields.dropFirst().first(where: { $0.lowercased().hasPrefix("boundary=") }) else { return nil }
+        guard let field = fields.dropFirst().first(where: { $0.lowercased().hasPrefix("boundary=") }) else {
+            return nil
+        }
         let value = field.dropFirst(9)
-        let bare = value.hasPrefix("\"") && value.hasSuffix("\"") && value.count >= 2 ? value.dropFirst().dropLast() : value
+        let bare =
+            value.hasPrefix("\"") && value.hasSuffix("\"") && value.count >= 2 ? value.dropFirst().dropLast() : value
         return bare.isEmpty || bare.utf8.count > 70 ? nil : String(bare)
     }
 
@@ -27,7 +30,8 @@ enum AzureBatchBody {
         var current: [ArraySlice<UInt8>]?
         var isEnded = false
         // By bytes: to `String`, a carriage return and a line feed are one character.
-        for line in Array(body.readableBytesView).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+        for line in Array(body.readableBytesView).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        {
             let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
             if line.starts(with: delimiter), line.dropFirst(delimiter.count).allSatisfy({ $0 == UInt8(ascii: "-") }) {
                 if let current { parts.append(current) }
@@ -49,7 +53,8 @@ enum AzureBatchBody {
         let groups = lines.split(omittingEmptySubsequences: true) { $0.isEmpty }
         guard groups.count >= 2, let requestLine = groups[1].first else { throw .invalidInput }
         let mime = try headers(groups[0])
-        guard mime.first(where: { $0.name.lowercased() == "content-type" })?.value.lowercased() == "application/http" else {
+        guard mime.first(where: { $0.name.lowercased() == "content-type" })?.value.lowercased() == "application/http"
+        else {
             throw .invalidInput
         }
         let words = requestLine.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }

@@ -47,13 +47,15 @@ extension AzureBlobFrontEnd {
         let text = AzureSharedKey.stringToSign(request)
         guard ConstantTime.equal(HMACSHA256.authenticate(key: key, message: text), signature) else {
             let shown = String(decoding: text, as: UTF8.self)
-            throw .authenticationFailed("The MAC signature found in the HTTP request is not the computed one. "
-                + "Server used following string to sign: '\(shown)'.")
+            throw .authenticationFailed(
+                "The MAC signature found in the HTTP request is not the computed one. "
+                    + "Server used following string to sign: '\(shown)'.")
         }
     }
 
     private func checkDate(_ request: AzureRequest) throws(AzureError) {
-        guard let text = request.header("x-ms-date") ?? request.header("date"), let date = SimTime(httpDate: text) else {
+        guard let text = request.header("x-ms-date") ?? request.header("date"), let date = SimTime(httpDate: text)
+        else {
             throw .authenticationFailed("The request has neither a valid x-ms-date nor a valid Date header.")
         }
         guard abs(services.clock.now.seconds - date.seconds) <= Self.permittedSkewSeconds else {

@@ -27,12 +27,13 @@ extension AzureBlobFrontEnd {
         let upload = try AzureUpload(
             request, limit: Self.maximumBlock(request), md5Headers: ["content-md5"], computesMD5: false,
             storage: services.storage)
+        let conditions = try AzureConditions(request)
         guard !upload.isEmpty else { throw AzureError.invalidHeader("Content-Length", "0") }
         call.exchange.streamBody(to: upload.sink) { result in
             self.complete(call) {
                 _ = try result.get()
                 let (body, digests) = try upload.finish()
-                try self.addBlock(id, body, of: name, in: bucket)
+                try self.addBlock(id, body, of: name, in: bucket, conditions)
                 var response = Response(.created)
                 upload.addHeaders(digests, md5: true, to: &response)
                 return response
@@ -40,9 +41,13 @@ extension AzureBlobFrontEnd {
         }
     }
 
-    func addBlock(_ id: String, _ body: Body, of name: ObjectName, in bucket: Bucket) throws {
+    /// - Parameter conditions: a block has none but the blob's lease.
+    private func addBlock(
+        _ id: String, _ body: Body, of name: ObjectName, in bucket: Bucket, _ conditions: AzureConditions
+    ) throws {
         // A container may have gone while the body arrived.
         guard services.storage.bucket(bucket.name) === bucket else { throw AzureError.containerNotFound }
+        try checkLease(conditions, on: name, in: bucket)
         try state(of: bucket).addBlock(id, body, of: name, now: services.clock.now)
     }
 
@@ -52,11 +57,12 @@ extension AzureBlobFrontEnd {
         let id = try Self.blockID(request)
         let source = try copySource(request, takesAccountKey: false)
         let content = try source.content(request, limit: Self.maximumBlock(request))
-        try addBlock(id, content, of: name, in: bucket)
+        try addBlock(id, content, of: name, in: bucket, try AzureConditions(request))
         return Response(
             .created,
             headers: [
-                "x-ms-content-crc64": AzureChecksum.text(try crc64(of: content)), "x-ms-request-server-encrypted": "true",
+                "x-ms-content-crc64": AzureChecksum.text(try crc64(of: content)),
+                "x-ms-request-server-encrypted": "true",
             ])
     }
 
@@ -88,7 +94,8 @@ extension AzureBlobFrontEnd {
     /// Checks the checksums of a request whose body is a document, not content.
     private static func checkDocument(_ body: ByteBuffer, _ request: AzureRequest) throws -> UInt64 {
         let computed = body.withUnsafeReadableBytes { CRC64NVME.update(0, $0) }
-        if let given = try request.header("x-ms-content-crc64").map({ try AzureChecksum.crc64($0) }), given != computed {
+        if let given = try request.header("x-ms-content-crc64").map({ try AzureChecksum.crc64($0) }), given != computed
+        {
             throw AzureError.crc64Mismatch(given: given, computed: computed)
         }
         if let given = try request.header("content-md5").map({ try AzureChecksum.md5($0) }) {

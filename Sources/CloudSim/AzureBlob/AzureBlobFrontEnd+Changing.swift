@@ -21,6 +21,7 @@ extension AzureBlobFrontEnd {
         if request.parameter("versionid") != nil { throw AzureError.notSimulated("blob versions (versionid)") }
         guard let existing = bucket.object(name) else { throw AzureError.blobNotFound }
         try conditions.checkWrite(existing, creates: false)
+        try checkLease(conditions, on: name, in: bucket)
         let hasSnapshots = !(state.snapshots[name] ?? []).isEmpty
         switch request.header("x-ms-delete-snapshots")?.lowercased() {
         case nil:
@@ -60,10 +61,13 @@ extension AzureBlobFrontEnd {
     }
 
     /// Changes the attributes of the current blob, which gives it a new ETag and time.
-    private func change(_ request: AzureRequest, _ edit: (inout ObjectAttributes) throws -> Void) throws -> StoredObject {
+    private func change(_ request: AzureRequest, _ edit: (inout ObjectAttributes) throws -> Void) throws -> StoredObject
+    {
         let bucket = try container(request)
         let existing = try blob(request)
-        try AzureConditions(request).checkWrite(existing, creates: false)
+        let conditions = try AzureConditions(request)
+        try conditions.checkWrite(existing, creates: false)
+        try checkLease(conditions, on: existing.name, in: bucket)
         guard !existing.attributes.isArchived else { throw AzureError.blobArchived }
         var attributes = existing.attributes
         try edit(&attributes)

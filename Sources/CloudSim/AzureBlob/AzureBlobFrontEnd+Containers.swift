@@ -47,7 +47,9 @@ extension AzureBlobFrontEnd {
             response.body = Body(bytes: xml.bytes)
             return response
         }
-        for item in containerMetadata(bucket) { response.headers.add(name: "x-ms-meta-\(item.name)", value: item.value) }
+        for item in containerMetadata(bucket) {
+            response.headers.add(name: "x-ms-meta-\(item.name)", value: item.value)
+        }
         response.headers.add(name: "x-ms-lease-status", value: "unlocked")
         response.headers.add(name: "x-ms-lease-state", value: "available")
         response.headers.add(name: "x-ms-has-immutability-policy", value: "false")
@@ -83,7 +85,8 @@ extension AzureBlobFrontEnd {
 
     private func containerMetadata(_ bucket: Bucket) -> [MetadataItem] {
         bucket.properties.extras.compactMap { key, value in
-            key.hasPrefix(Self.metadataPrefix) ? MetadataItem(String(key.dropFirst(Self.metadataPrefix.count)), value) : nil
+            key.hasPrefix(Self.metadataPrefix)
+                ? MetadataItem(String(key.dropFirst(Self.metadataPrefix.count)), value) : nil
         }.sorted { $0.name < $1.name }
     }
 

@@ -21,7 +21,7 @@ extension AzureBlobFrontEnd {
         attributes.isArchived = false
         AzureTier.set(tier, &attributes, now: services.clock.now)
         let record = AzureCopyRecord(
-            id: copyID(), source: source.url, count: source.blob.size, completed: services.clock.now)
+            id: randomUUID(), source: source.url, count: source.blob.size, completed: services.clock.now)
         record.store(in: &attributes)
         let blob = try install(name, source.blob.body, attributes, in: bucket, conditions)
         var response = Response(.accepted, headers: Self.validators(of: blob))
@@ -49,7 +49,9 @@ extension AzureBlobFrontEnd {
         let content = try source.content(request, limit: Self.maximumPutFromURL)
         var attributes = try attributes(from: request, contentHeadersCount: false)
         let original = source.blob.attributes
-        if try request.header("x-ms-copy-source-blob-properties") == nil || request.flag("x-ms-copy-source-blob-properties") {
+        if try request.header("x-ms-copy-source-blob-properties") == nil
+            || request.flag("x-ms-copy-source-blob-properties")
+        {
             attributes.contentType = request.header("x-ms-blob-content-type") ?? original.contentType
             attributes.contentEncoding = attributes.contentEncoding ?? original.contentEncoding
             attributes.contentLanguage = attributes.contentLanguage ?? original.contentLanguage
@@ -79,8 +81,8 @@ extension AzureBlobFrontEnd {
         return attributes
     }
 
-    /// In the form of a UUID.
-    private func copyID() -> String {
+    /// An id in the form of a UUID.
+    func randomUUID() -> String {
         let digits = Array(Hex.encode(services.storage.randomBytes(16)))
         let groups = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32]
         return groups.map { String(digits[$0]) }.joined(separator: "-")

@@ -38,7 +38,8 @@ extension AzureBlobFrontEnd {
             AzureError(429, "TooManyRequests", "Operations per second is over the account limit.")
         case 501: .notSimulated("this operation")
         case 503: AzureError(503, "ServerBusy", "The server is busy.")
-        default: AzureError(status, "InternalError", "The server encountered an internal error. Please retry the request.")
+        default:
+            AzureError(status, "InternalError", "The server encountered an internal error. Please retry the request.")
         }
     }
 }

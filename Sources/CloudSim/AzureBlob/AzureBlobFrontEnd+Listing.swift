@@ -36,7 +36,8 @@ extension AzureBlobFrontEnd {
         query.delimiter = request.parameter("delimiter").flatMap { $0.isEmpty ? nil : Array($0.utf8) }
         if let marker {
             query.start = try Self.name(fromMarker: marker)
-        } else if request.version >= AzureVersion.startFrom, let first = request.parameter("startfrom"), !first.isEmpty {
+        } else if request.version >= AzureVersion.startFrom, let first = request.parameter("startfrom"), !first.isEmpty
+        {
             query.start = ObjectName(first)
         }
         let result = call.exchange.list(bucket, query, token: marker)
@@ -52,7 +53,9 @@ extension AzureBlobFrontEnd {
         xml.element("MaxResults", query.limit)
         if let delimiter = query.delimiter { xml.nameElement(ObjectName(delimiter), called: "Delimiter") }
         let inclusion = Inclusion(request.parameter("include") ?? "")
-        append(result.page, from: query, of: bucket, inclusion, to: &xml)
+        append(
+            result.page, from: query, of: bucket, inclusion,
+            AzureListFaults(call.exchange, isEmpty: result.page.objects.isEmpty), to: &xml)
         xml.element("NextMarker", next)
         xml.close("EnumerationResults")
         return Response(.ok, contentType: "application/xml", bytes: ByteBuffer(bytes: xml.bytes))
@@ -69,11 +72,14 @@ extension AzureBlobFrontEnd {
     }
 
     private func append(
-        _ page: ListPage, from query: ListQuery, of bucket: Bucket, _ inclusion: Inclusion, to xml: inout AzureXML
+        _ page: ListPage, from query: ListQuery, of bucket: Bucket, _ inclusion: Inclusion,
+        _ faults: AzureListFaults, to xml: inout AzureXML
     ) {
         let state = state(of: bucket)
+        let now = services.clock.now
         var writer = AzureListEntryWriter(
-            metadata: inclusion.metadata, tags: inclusion.tags, copy: inclusion.copy)
+            metadata: inclusion.metadata, tags: inclusion.tags, copy: inclusion.copy, faults: faults,
+            isLeased: { state.lease(on: $0, now: now) != nil })
         // Snapshots and blobs without a commit are few: they are merged in by name.
         var extras: [(name: ObjectName, snapshot: AzureSnapshot?)] = []
         if inclusion.snapshots { extras += state.snapshots.flatMap { entry in entry.value.map { (entry.key, $0) } } }
@@ -110,93 +116,5 @@ extension AzureBlobFrontEnd {
         }
         appendExtras(upTo: nil)
         xml.close("Blobs")
-    }
-}
-
-/// Writes the `Blob` elements of a listing.
-struct AzureListEntryWriter {
-    private let metadata: Bool
-    private let tags: Bool
-    private let copy: Bool
-    /// Neighbours in a listing were often written in the same second.
-    private var cachedSecond = Int64.min
-    private var cachedDate = ""
-
-    init(metadata: Bool, tags: Bool, copy: Bool) {
-        self.metadata = metadata
-        self.tags = tags
-        self.copy = copy
-    }
-
-    private mutating func date(_ time: SimTime) -> String {
-        if time.seconds != cachedSecond {
-            cachedSecond = time.seconds
-            cachedDate = time.httpDate
-        }
-        return cachedDate
-    }
-
-    mutating func append(_ blob: StoredObject, snapshot: String?, to xml: inout AzureXML) {
-        let attributes = blob.attributes
-        xml.open("Blob")
-        xml.nameElement(blob.name)
-        if let snapshot { xml.element("Snapshot", snapshot) }
-        xml.open("Properties")
-        xml.element("Creation-Time", date(attributes.created))
-        xml.element("Last-Modified", date(attributes.modified))
-        xml.element("Etag", String(attributes.etag.dropFirst().dropLast()))
-        xml.element("Content-Length", blob.size)
-        xml.element("Content-Type", attributes.contentType ?? "")
-        xml.element("Content-Encoding", attributes.contentEncoding ?? "")
-        xml.element("Content-Language", attributes.contentLanguage ?? "")
-        xml.append(markup: "<Content-CRC64 />")
-        xml.element("Content-MD5", attributes.digests.md5.map { Base64.encode($0) } ?? "")
-        xml.element("Cache-Control", attributes.cacheControl ?? "")
-        xml.element("Content-Disposition", attributes.contentDisposition ?? "")
-        xml.append(markup: "<BlobType>BlockBlob</BlobType>")
-        let tier = AzureTier(attributes)
-        xml.element("AccessTier", tier.name)
-        if tier.isInferred { xml.append(markup: "<AccessTierInferred>true</AccessTierInferred>") }
-        if let pending = tier.archiveStatus { xml.element("ArchiveStatus", pending) }
-        if let time = tier.changed { xml.element("AccessTierChangeTime", date(time)) }
-        xml.append(markup: "<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>")
-        if copy { appendCopy(attributes, to: &xml) }
-        xml.append(markup: "<ServerEncrypted>true</ServerEncrypted>")
-        if let count = AzureTags(attributes)?.count { xml.element("TagCount", count) }
-        xml.close("Properties")
-        if metadata { append(metadata: attributes.metadata, to: &xml) }
-        if tags, let tags = AzureTags(attributes) { tags.append(to: &xml) }
-        xml.append(markup: "<OrMetadata />")
-        xml.close("Blob")
-    }
-
-    private func append(metadata: [MetadataItem], to xml: inout AzureXML) {
-        guard !metadata.isEmpty else {
-            xml.append(markup: "<Metadata />")
-            return
-        }
-        xml.open("Metadata")
-        for item in metadata { xml.element(item.name, item.value) }
-        xml.close("Metadata")
-    }
-
-    private func appendCopy(_ attributes: ObjectAttributes, to xml: inout AzureXML) {
-        guard let copy = AzureCopyRecord(attributes) else { return }
-        xml.element("CopyId", copy.id)
-        xml.element("CopySource", copy.source)
-        xml.element("CopyStatus", "success")
-        xml.element("CopyProgress", copy.progress)
-        xml.element("CopyCompletionTime", copy.completed.httpDate)
-    }
-
-    /// A blob that has uncommitted blocks only: its size is 0 and it has no ETag.
-    func appendUncommitted(_ name: ObjectName, to xml: inout AzureXML) {
-        xml.open("Blob")
-        xml.nameElement(name)
-        xml.append(
-            markup: "<Properties><Content-Length>0</Content-Length><Content-Type>application/octet-stream</Content-Type>"
-                + "<BlobType>BlockBlob</BlobType><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>"
-                + "<ServerEncrypted>true</ServerEncrypted></Properties>")
-        xml.close("Blob")
     }
 }

@@ -1,9 +1,12 @@
-import Digests
 import Cryptography
+import Digests
 import NIOCore
 import NIOHTTP1
 
 extension AzureBlobFrontEnd {
+    /// What a blob has that was given no content type.
+    static let defaultContentType = "application/octet-stream"
+
     /// Longer ranges are answered without a checksum of their own: the service refuses to compute it.
     private static let maximumCheckedRange = 4 << 20
 
@@ -43,7 +46,7 @@ extension AzureBlobFrontEnd {
         let wantsCRC64 = try request.flag("x-ms-range-get-content-crc64")
         try Self.checkRangeChecksums(range, md5: wantsMD5, crc64: wantsCRC64)
 
-        var response = Response(range == nil ? .ok : .partialContent, headers: headers(of: blob, request))
+        var response = Response(range == nil ? .ok : .partialContent, headers: try headers(of: blob, request))
         let content = range.map { blob.body.slice($0.bytes) } ?? blob.body
         if let range {
             response.headers.add(name: "Content-Range", value: range.header(size: blob.size))
@@ -71,7 +74,7 @@ extension AzureBlobFrontEnd {
     func getBlobProperties(_ request: AzureRequest) throws -> Response {
         let blob = try blob(request)
         try AzureConditions(request).checkRead(blob)
-        var response = Response(.ok, headers: headers(of: blob, request))
+        var response = Response(.ok, headers: try headers(of: blob, request))
         response.declaredLength = blob.size
         if let md5 = blob.attributes.digests.md5 {
             response.headers.add(name: "Content-MD5", value: Base64.encode(md5))
@@ -115,7 +118,7 @@ extension AzureBlobFrontEnd {
     }
 
     /// The headers that GET and HEAD have in common.
-    private func headers(of blob: StoredObject, _ request: AzureRequest) -> HTTPHeaders {
+    private func headers(of blob: StoredObject, _ request: AzureRequest) throws(AzureError) -> HTTPHeaders {
         let attributes = blob.attributes
         var headers = HTTPHeaders()
         headers.reserveCapacity(28)
@@ -124,15 +127,19 @@ extension AzureBlobFrontEnd {
         headers.add(name: "x-ms-creation-time", value: attributes.created.httpDate)
         headers.add(name: "Accept-Ranges", value: "bytes")
         headers.add(name: "x-ms-blob-type", value: "BlockBlob")
-        headers.add(name: "x-ms-lease-status", value: "unlocked")
-        headers.add(name: "x-ms-lease-state", value: "available")
+        let lease = try state(of: container(request)).lease(on: blob.name, now: services.clock.now)
+        headers.add(name: "x-ms-lease-status", value: lease == nil ? "unlocked" : "locked")
+        headers.add(name: "x-ms-lease-state", value: lease == nil ? "available" : "leased")
+        if let lease {
+            headers.add(name: "x-ms-lease-duration", value: lease.seconds == nil ? "infinite" : "fixed")
+        }
         headers.add(name: "x-ms-server-encrypted", value: "true")
-        let overrides = AzureSAS.overrides(request)
+        let overrides = try AzureSAS.overrides(request)
         func add(_ name: String, _ stored: String?) {
             let overridden = overrides.first { $0.name == name.lowercased() }?.value
             if let value = overridden ?? stored { headers.add(name: name, value: value) }
         }
-        add("Content-Type", attributes.contentType)
+        add("Content-Type", attributes.contentType ?? Self.defaultContentType)
         add("Content-Encoding", attributes.contentEncoding)
         add("Content-Language", attributes.contentLanguage)
         add("Content-Disposition", attributes.contentDisposition)

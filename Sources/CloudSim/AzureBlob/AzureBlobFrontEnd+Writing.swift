@@ -49,7 +49,7 @@ extension AzureBlobFrontEnd {
         func content(_ name: String) -> String? {
             request.header("x-ms-blob-\(name)") ?? (contentHeadersCount ? request.header(name) : nil)
         }
-        attributes.contentType = content("content-type") ?? "application/octet-stream"
+        attributes.contentType = content("content-type") ?? Self.defaultContentType
         attributes.contentEncoding = content("content-encoding")
         attributes.contentLanguage = content("content-language")
         attributes.cacheControl = content("cache-control")
@@ -58,7 +58,9 @@ extension AzureBlobFrontEnd {
         attributes.metadata = request.metadata
         AzureTier.set(try AzureTier.requested(request), &attributes, now: now)
         try AzureTags(request)?.store(in: &attributes)
-        for unsupported in ["x-ms-encryption-key", "x-ms-encryption-scope", "x-ms-legal-hold", "x-ms-immutability-policy-until-date"]
+        for unsupported in [
+            "x-ms-encryption-key", "x-ms-encryption-scope", "x-ms-legal-hold", "x-ms-immutability-policy-until-date",
+        ]
         where request.header(unsupported) != nil {
             throw .notSimulated(unsupported)
         }
@@ -74,6 +76,7 @@ extension AzureBlobFrontEnd {
         guard services.storage.bucket(bucket.name) === bucket else { throw AzureError.containerNotFound }
         let existing = bucket.object(name)
         try conditions.checkWrite(existing, creates: true)
+        try checkLease(conditions, on: name, in: bucket)
         if let existing, existing.attributes.isArchived, attributes.storageClass == nil {
             throw AzureError.blobArchived
         }

@@ -97,6 +97,7 @@ package final class AzureBlobFrontEnd: FrontEnd {
         case .setBlobProperties: try setProperties(request)
         case .setBlobTier: try setTier(request)
         case .snapshotBlob: try snapshot(request)
+        case .leaseBlob: try leaseBlob(request)
         case .copyBlob, .copyBlobFromURL: try copyBlob(request, isSynchronous: operation == .copyBlobFromURL)
         case .putBlobFromURL: try putBlobFromURL(request)
         case .putBlockFromURL: try putBlockFromURL(request)

@@ -7,7 +7,9 @@ enum AzureChecksum {
     }
 
     static func crc64(_ text: String) throws(AzureError) -> UInt64 {
-        guard let bytes = Base64.decode(text), bytes.count == 8 else { throw .invalidHeader("x-ms-content-crc64", text) }
+        guard let bytes = Base64.decode(text), bytes.count == 8 else {
+            throw .invalidHeader("x-ms-content-crc64", text)
+        }
         return bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
     }
 

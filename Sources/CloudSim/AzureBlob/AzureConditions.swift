@@ -6,6 +6,7 @@ struct AzureConditions {
     private var ifNoneMatch: String?
     private var ifModifiedSince: SimTime?
     private var ifUnmodifiedSince: SimTime?
+    private var leaseID: String?
 
     /// - Parameter prefix: empty for the request's own blob, `x-ms-source-` for the source of a copy.
     init(_ request: AzureRequest, prefix: String = "") throws(AzureError) {
@@ -14,7 +15,7 @@ struct AzureConditions {
         ifModifiedSince = try Self.time(request, prefix + "if-modified-since")
         ifUnmodifiedSince = try Self.time(request, prefix + "if-unmodified-since")
         if request.header("x-ms-if-tags") != nil { throw .notSimulated("conditions on tags (x-ms-if-tags)") }
-        if request.header("x-ms-lease-id") != nil { throw .notSimulated("leases (x-ms-lease-id)") }
+        leaseID = request.header("x-ms-lease-id")
     }
 
     private static func tag(_ request: AzureRequest, _ name: String) throws(AzureError) -> String? {
@@ -47,6 +48,16 @@ struct AzureConditions {
     ///   - creates: whether the operation makes a blob, so that `If-None-Match: *` means "only if there is none".
     func checkWrite(_ blob: StoredObject?, creates: Bool) throws(AzureError) {
         try check(blob, creates: creates, else: .conditionNotMet)
+    }
+
+    /// For everything that changes the blob: whether the request names its lease, if there is one.
+    func checkLease(_ lease: AzureLease?) throws(AzureError) {
+        guard let lease else {
+            if leaseID != nil { throw .leaseLost }
+            return
+        }
+        guard let leaseID else { throw .leaseMissing }
+        guard leaseID == lease.id else { throw .leaseMismatchOnWrite }
     }
 
     /// For the source of a copy, whose failure has a name of its own.

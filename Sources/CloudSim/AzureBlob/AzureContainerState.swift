@@ -1,9 +1,11 @@
-/// What the storage does not know of a container: uncommitted blocks and snapshots. Not kept across restarts.
+/// What the storage does not know of a container: uncommitted blocks, snapshots and leases. Not kept across restarts.
 final class AzureContainerState {
     let container: Bucket
     private(set) var uncommitted: [ObjectName: AzureUncommittedBlocks] = [:]
     /// Oldest first.
     var snapshots: [ObjectName: [AzureSnapshot]] = [:]
+
+    private var leases: [ObjectName: AzureLease] = [:]
 
     private static let lifetimeSeconds: Int64 = 7 * 86_400
 
@@ -27,6 +29,14 @@ final class AzureContainerState {
         uncommitted[name] = nil
         defer { uncommitted[name] = blocks.isEmpty ? nil : blocks }
         try blocks.add(id, body, now: now)
+    }
+
+    func lease(on name: ObjectName, now: SimTime) -> AzureLease? {
+        leases[name].flatMap { $0.isActive(now: now) ? $0 : nil }
+    }
+
+    func setLease(_ lease: AzureLease?, on name: ObjectName) {
+        leases[name] = lease
     }
 
     func dropBlocks(of name: ObjectName) {

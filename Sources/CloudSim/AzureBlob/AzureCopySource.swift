@@ -14,7 +14,9 @@ struct AzureCopySource {
         if let text = request.header("x-ms-source-range") {
             content = content.slice(try AzureRange(source: text, size: blob.size).bytes)
         }
-        guard content.count <= limit else { throw AzureError.outOfRangeInput("The source has more than \(limit) bytes.") }
+        guard content.count <= limit else {
+            throw AzureError.outOfRangeInput("The source has more than \(limit) bytes.")
+        }
         if let given = try request.header("x-ms-source-content-crc64").map({ try AzureChecksum.crc64($0) }) {
             var computed: UInt64 = 0
             try content.forEachPiece { computed = CRC64NVME.update(computed, $0) }
@@ -38,12 +40,14 @@ extension AzureBlobFrontEnd {
     func copySource(_ request: AzureRequest, takesAccountKey: Bool) throws(AzureError) -> AzureCopySource {
         guard let url = request.header("x-ms-copy-source") else { throw .missingHeader("x-ms-copy-source") }
         guard url.utf8.count <= Self.maximumSourceURL else { throw .invalidHeader("x-ms-copy-source", "(too long)") }
-        let ownHosts = [services.endpoint, services.endpoint.replacingHost("127.0.0.1", with: "localhost")]
+        let port = services.endpoint.split(separator: ":").last ?? ""
+        let ownHosts = ["http://127.0.0.1:\(port)", "http://localhost:\(port)"]
         guard let host = ownHosts.first(where: { url.hasPrefix($0 + "/") }) else {
             throw .unreadableSource(.notSimulated("copies from other servers"))
         }
         let source = try AzureRequest(method: "GET", target: String(url.dropFirst(host.utf8.count)), headers: [])
-        let isOpen = takesAccountKey && usesAccountKey(request) && source.account == request.account
+        let isOpen =
+            takesAccountKey && usesAccountKey(request) && source.account == request.account
             && source.parameter("sig") == nil
         do {
             if !isOpen { try authorize(source, .getBlob) }
@@ -67,26 +71,5 @@ extension AzureError {
             ("x-ms-copy-source-status-code", String(cause.status)), ("x-ms-copy-source-error-code", cause.code),
         ]
         return error.with("CopySourceErrorMessage", cause.message)
-    }
-}
-
-extension String {
-    /// The text with the first occurrence of `host` replaced.
-    fileprivate func replacingHost(_ host: String, with other: String) -> String {
-        guard let scheme = firstRange(of: host) else { return self }
-        return replacingCharacters(in: scheme, with: other)
-    }
-
-    private func firstRange(of text: String) -> Range<String.Index>? {
-        var start = startIndex
-        while start < endIndex {
-            if self[start...].hasPrefix(text) { return start..<index(start, offsetBy: text.count) }
-            start = index(after: start)
-        }
-        return nil
-    }
-
-    private func replacingCharacters(in range: Range<String.Index>, with other: String) -> String {
-        String(self[..<range.lowerBound]) + other + String(self[range.upperBound...])
     }
 }

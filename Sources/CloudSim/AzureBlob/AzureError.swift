@@ -49,9 +49,13 @@ extension AzureError {
     static let noAuthentication: AzureError = {
         var error = AzureError(
             401, "NoAuthenticationInformation",
-            "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.")
+            "Server failed to authenticate the request. Please refer to the information in the www-authenticate header."
+        )
         error.headers = [
-            ("WWW-Authenticate", "Bearer authorization_uri=https://login.microsoftonline.com/common resource_id=https://storage.azure.com")
+            (
+                "WWW-Authenticate",
+                "Bearer authorization_uri=https://login.microsoftonline.com/common resource_id=https://storage.azure.com"
+            )
         ]
         return error
     }()
@@ -94,8 +98,19 @@ extension AzureError {
         412, "ConditionNotMet", "The condition specified using HTTP conditional header(s) is not met.")
     static let sourceConditionNotMet = AzureError(
         412, "SourceConditionNotMet", "The source condition specified using HTTP conditional header(s) is not met.")
-    static let targetConditionNotMet = AzureError(
-        412, "TargetConditionNotMet", "The target condition specified using HTTP conditional header(s) is not met.")
+    static let leaseAlreadyPresent = AzureError(409, "LeaseAlreadyPresent", "There is already a lease present.")
+    static let leaseNotPresent = AzureError(
+        409, "LeaseNotPresentWithLeaseOperation", "There is currently no lease on the blob.")
+    static let leaseMismatch = AzureError(
+        409, "LeaseIdMismatchWithLeaseOperation", "The lease ID specified did not match the lease ID for the blob.")
+    static let leaseMissing = AzureError(
+        412, "LeaseIdMissing",
+        "There is currently a lease on the blob and no lease ID was specified in the request.")
+    static let leaseMismatchOnWrite = AzureError(
+        412, "LeaseIdMismatchWithBlobOperation", "The lease ID specified did not match the lease ID for the blob.")
+    static let leaseLost = AzureError(
+        412, "LeaseNotPresentWithBlobOperation",
+        "A lease ID was specified, but there is currently no lease on the blob.")
     static let noPendingCopy = AzureError(
         409, "NoPendingCopyOperation", "There is currently no pending copy operation.")
 }
@@ -137,7 +152,8 @@ extension AzureError {
     static let unsatisfiableCondition = AzureError(
         400, "UnsatisfiableCondition", "The request includes an unsatisfiable condition for this operation.")
     static let invalidMD5 = AzureError(
-        400, "InvalidMd5", "The MD5 value specified in the request is invalid. MD5 value must be 128 bits and base64 encoded.")
+        400, "InvalidMd5",
+        "The MD5 value specified in the request is invalid. MD5 value must be 128 bits and base64 encoded.")
     static let invalidBlobType = AzureError(
         409, "InvalidBlobType", "The blob type is invalid for this operation.")
     static let unsupportedMethod = AzureError(

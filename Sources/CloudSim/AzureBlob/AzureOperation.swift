@@ -30,6 +30,7 @@ enum AzureOperation: String {
     case getBlobTags = "GetBlobTags"
     case setBlobTags = "SetBlobTags"
     case snapshotBlob = "SnapshotBlob"
+    case leaseBlob = "LeaseBlob"
 
     /// What a shared access signature must allow.
     struct Rights {
@@ -71,7 +72,7 @@ enum AzureOperation: String {
         case .putBlob, .putBlobFromURL, .putBlock, .putBlockFromURL, .putBlockList, .copyBlob, .copyBlobFromURL,
             .snapshotBlob:
             Rights(level: .object, permissions: "cw")
-        case .abortCopyBlob, .setBlobMetadata, .setBlobProperties, .setBlobTier:
+        case .abortCopyBlob, .setBlobMetadata, .setBlobProperties, .setBlobTier, .leaseBlob:
             Rights(level: .object, permissions: "w")
         }
     }
@@ -143,6 +144,7 @@ extension AzureOperation {
         case ("PUT", "tier"): return .setBlobTier
         case ("PUT", "tags"): return .setBlobTags
         case ("PUT", "snapshot"): return .snapshotBlob
+        case ("PUT", "lease"): return .leaseBlob
         case ("GET", _), ("HEAD", _), ("PUT", _), ("DELETE", _), ("POST", _):
             throw .notSimulated("\(request.method) of a blob with comp=\(component)")
         default: throw .unsupportedMethod

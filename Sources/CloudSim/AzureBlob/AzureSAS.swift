@@ -103,7 +103,9 @@ struct AzureSAS {
             let parts = address.split(separator: ".").compactMap { UInt8($0) }
             return parts.count == 4 ? parts.reduce(UInt32(0)) { $0 << 8 | UInt32($1) } : nil
         }
-        guard let first = bounds.first, let lower = first, let last = bounds.last, let upper = last else { return false }
+        guard let first = bounds.first, let lower = first, let last = bounds.last, let upper = last else {
+            return false
+        }
         return (lower...max(lower, upper)).contains(0x7F00_0001)
     }
 
@@ -125,14 +127,21 @@ struct AzureSAS {
     }
 
     /// Response headers that the signature overrides, by lower-case name.
-    static func overrides(_ request: AzureRequest) -> [(name: String, value: String)] {
+    static func overrides(_ request: AzureRequest) throws(AzureError) -> [(name: String, value: String)] {
         guard request.parameter("sig") != nil, request.parameter("sr") != nil else { return [] }
         let names = [
             ("rscc", "cache-control"), ("rscd", "content-disposition"), ("rsce", "content-encoding"),
             ("rscl", "content-language"), ("rsct", "content-type"),
         ]
-        return names.compactMap { parameter, header in
-            request.parameter(parameter).flatMap { $0.isEmpty ? nil : (header, $0) }
+        var result: [(name: String, value: String)] = []
+        for (parameter, header) in names {
+            guard let value = request.parameter(parameter), !value.isEmpty else { continue }
+            // Decoded from the URL, so a line feed would end the header.
+            guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+                throw .invalidQuery(parameter, "", "It has control characters.")
+            }
+            result.append((header, value))
         }
+        return result
     }
 }

@@ -34,7 +34,9 @@ struct AzureTags {
     }
 
     private func check() throws(AzureError) {
-        let invalid = AzureError(400, "InvalidTag", "The tags specified are invalid. They contain characters or lengths that are not permitted.")
+        let invalid = AzureError(
+            400, "InvalidTag",
+            "The tags specified are invalid. They contain characters or lengths that are not permitted.")
         guard items.count <= Self.maximumCount, Set(items.map(\.key)).count == items.count else { throw invalid }
         for item in items {
             guard (1...128).contains(item.key.utf8.count), item.value.utf8.count <= 256,
@@ -56,7 +58,8 @@ struct AzureTags {
         attributes.extras[Self.attribute] =
             items.isEmpty
             ? nil
-            : items.map { "\(PercentCoding.encode($0.key.utf8))=\(PercentCoding.encode($0.value.utf8))" }.joined(separator: "&")
+            : items.map { "\(PercentCoding.encode($0.key.utf8))=\(PercentCoding.encode($0.value.utf8))" }.joined(
+                separator: "&")
     }
 
     func append(to xml: inout AzureXML) {

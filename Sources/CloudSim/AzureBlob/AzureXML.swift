@@ -4,7 +4,8 @@ struct AzureXML {
 
     init(capacity: Int = 512) {
         bytes.reserveCapacity(capacity)
-        // The service starts its documents with a byte order mark; clients must cope, and the ones at hand do without.
+        // The service starts its documents with a byte order mark, and so clients must cope with one.
+        append("\u{FEFF}")
         append(#"<?xml version="1.0" encoding="utf-8"?>"#)
     }
 

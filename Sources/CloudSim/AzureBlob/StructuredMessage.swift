@@ -151,8 +151,9 @@ final class StructuredMessageDecoder: BodySink {
     }
 
     private func readHeader(_ field: inout ByteBuffer) throws {
-        guard let (version, length, flags, segments) = field.readMultipleIntegers(
-            endianness: .little, as: (UInt8, UInt64, UInt16, UInt16).self), version == 1
+        guard
+            let (version, length, flags, segments) = field.readMultipleIntegers(
+                endianness: .little, as: (UInt8, UInt64, UInt16, UInt16).self), version == 1
         else { throw AzureError.invalidStructuredMessage("its version is not 1") }
         guard length == UInt64(messageLength) else {
             throw AzureError.invalidStructuredMessage("it says it has \(length) bytes, not \(messageLength)")
