@@ -428,7 +428,7 @@ def test_leases(container):
     lease.renew()
     lease.release()
     with pytest.raises(HttpResponseError) as error:
-        blob.delete_blob(lease=lease)
+        blob.delete_blob(lease=str(uuid.uuid4()))
     assert error.value.error_code == "LeaseNotPresentWithBlobOperation"
     lease = blob.acquire_lease()
     lease.break_lease()
