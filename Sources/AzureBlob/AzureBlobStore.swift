@@ -1,0 +1,196 @@
+import Cryptography
+package import HTTPStores
+package import HTTPTransport
+package import ObjectStores
+import ReplicationModel
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// One container of Azure Blob Storage or of a server that speaks its protocol.
+///
+/// A call is one attempt, with two exceptions: a reply that says no more than that this machine's clock is wrong is learned from and the
+/// request sent again once, and `head` asks for the blob's blocks too, because only they tell which checksum can be trusted.
+package final class AzureBlobStore: ObjectStore {
+    package let name: String
+    package let rules: any ObjectRules = AzureBlobRules()
+
+    let configuration: AzureBlobConfiguration
+    let account: String
+    let container: String
+    private let address: AzureContainerAddress
+    private let transport: any HTTPTransport
+    private let credentials: SharedCredentials<AzureCredentials>?
+    /// Seconds since 1970.
+    private let now: @Sendable () -> Int64
+    private let facts = Mutex(AzureServerFacts())
+
+    /// Most blocks of one blob.
+    static let maxBlocks = 50_000
+    static let maxBlockSize: Int64 = 4000 << 20
+    static let maxPutSize: Int64 = 5000 << 20
+    /// Of one synchronous copy; larger blobs are copied block by block.
+    static let maxCopySize: Int64 = 256 << 20
+    static let maxPageSize = 5000
+    /// Deletions of one call, and how many of them are under way at the same time.
+    static let deleteBatch = 256
+    static let deleteConcurrency = 16
+    /// The service signs nothing for clocks that are 15 minutes off; a smaller difference is not what it complains about.
+    private static let clockTolerance: Int64 = 300
+    /// Seconds for which the source of a copy may be read.
+    private static let sourceAccessDuration: Int64 = 3600
+    /// Longest URL that the service takes as the source of a copy.
+    private static let sourceURLLimit = 2048
+
+    /// - Parameters:
+    ///   - credentials: nil sends anonymous requests.
+    ///   - now: seconds since 1970.
+    package init(
+        configuration: AzureBlobConfiguration, account: String, container: String, transport: any HTTPTransport,
+        credentials: SharedCredentials<AzureCredentials>?, now: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }
+    ) {
+        self.configuration = configuration
+        self.account = account
+        self.container = container
+        self.transport = transport
+        self.credentials = credentials
+        self.now = now
+        address = AzureContainerAddress(configuration, container: container)
+        name = "az://\(account)/\(container)"
+    }
+
+    /// What the store found out about its server, one sentence each, for people.
+    package var learned: [String] { facts.withLock { $0.notes } }
+
+    /// Listings are in byte order; accounts with a hierarchical namespace sort `/` first, which the engine notices.
+    package var capabilities: StoreCapabilities {
+        let facts = knownFacts
+        return StoreCapabilities(
+            partSize: 1...Self.maxBlockSize, maxParts: Self.maxBlocks, maxObjectSize: Int64(Self.maxBlocks) * Self.maxBlockSize,
+            maxPutSize: Self.maxPutSize, maxCopySize: facts.copiesFromURLs ? Self.maxCopySize : 0, copiesParts: facts.copiesFromURLs,
+            conditionalWrites: configuration.isAzure ? .enforced : .unproven, listPageLimit: Self.maxPageSize,
+            deleteBatch: Self.deleteBatch, versionCoversAttributes: true, reportsChecksums: facts.verifiesChecksums != false)
+    }
+
+    var knownFacts: AzureServerFacts { facts.withLock { $0 } }
+
+    func learn(_ change: (inout AzureServerFacts) -> Void) { facts.withLock { change(&$0) } }
+
+    // MARK: sending
+
+    /// Sends a request and returns its reply when it is a success (2xx).
+    func send(_ request: AzureBlobRequest) async throws(StoreError) -> HTTPResponse {
+        try check(request.key, request.operation)
+        let credentials = try await currentCredentials(request)
+        var mayCorrectClock = true
+        while true {
+            let response: HTTPResponse
+            do throws(HTTPFailure) {
+                response = try await transport.send(sign(request, credentials), into: request.sink)
+            } catch {
+                throw StoreError(error, request.operation, key: request.key)
+            }
+            if (200..<300).contains(response.status) { return response }
+            let failure = AzureBlobFailure(response)
+            if mayCorrectClock, correctClock(failure) {
+                mayCorrectClock = false
+                continue
+            }
+            throw self.failure(failure, request)
+        }
+    }
+
+    /// The service would silently use another name for some keys, so they are refused for every call.
+    func check(_ key: ObjectKey?, _ operation: StoreOperation) throws(StoreError) {
+        guard let key, let problem = rules.problem(with: key) else { return }
+        throw StoreError(.invalidKey, operation, key: key, message: problem)
+    }
+
+    func invalid(_ operation: StoreOperation, _ key: ObjectKey?, _ message: String) -> StoreError {
+        StoreError(
+            .invalidResponse, operation, key: key, message: message, retry: operation.changesObjects ? .unknownOutcome : .transient)
+    }
+
+    private func currentCredentials(_ request: AzureBlobRequest) async throws(StoreError) -> AzureCredentials {
+        do throws(StoreError) {
+            return try await credentials?.current() ?? .anonymous
+        } catch {
+            var error = error
+            error.operation = request.operation
+            error.key = request.key
+            throw error
+        }
+    }
+
+    private func sign(_ request: AzureBlobRequest, _ credentials: AzureCredentials) -> HTTPRequest {
+        let path = address.path(of: request.key)
+        var query = request.query.text
+        var headers = request.headers
+        headers.append("x-ms-date", facts.withLock { $0.date(now: now()) })
+        headers.append("x-ms-version", configuration.serviceVersion)
+        switch credentials {
+        case .sharedKey(let account, let key):
+            let input = AzureBlobSigner.Input(
+                method: request.method, account: account, path: path, query: request.query, headers: headers,
+                contentLength: request.body.count)
+            headers.append("authorization", AzureBlobSigner.authorization(input, key: key))
+        case .sas(let signature):
+            query += (query.isEmpty ? "" : "&") + signature.revealed()
+        case .anonymous: break
+        }
+        let url = address.origin + path + (query.isEmpty ? "" : "?" + query)
+        return HTTPRequest(request.method, url, headers: headers, body: request.body, timeouts: request.timeouts)
+    }
+
+    /// Whether the signature failed for this machine's clock only, so that the request can be dated anew.
+    private func correctClock(_ failure: AzureBlobFailure) -> Bool {
+        guard failure.code == "AuthenticationFailed" || (failure.code.isEmpty && failure.status == 403),
+            let date = failure.headers["date"].flatMap({ CivilTime(httpDate: $0) })
+        else { return false }
+        let offset = date.secondsSince1970 - now()
+        return facts.withLock { facts in
+            guard abs(offset - facts.clockOffset) > Self.clockTolerance else { return false }
+            facts.learn(clockOffset: offset)
+            return true
+        }
+    }
+
+    /// The error of a failed request. Credentials that the server calls expired are forgotten, so that a retry gets fresh ones.
+    private func failure(_ failure: AzureBlobFailure, _ request: AzureBlobRequest) -> StoreError {
+        var error = failure.error(request.operation, key: request.key, container: container, now: now())
+        if error.code == .unauthenticated, error.retry == .transient {
+            if let credentials { credentials.invalidate() } else { error.retry = .never }
+        }
+        if error.code == .forbidden, credentials == nil { error.message += "; the request was anonymous" }
+        return error
+    }
+
+    // MARK: sources of copies
+
+    /// The URL under which the service itself may read a blob of this container: a secret, for a header only.
+    func sourceURL(_ key: ObjectKey, _ request: AzureBlobRequest) async throws(StoreError) -> String {
+        try check(key, request.operation)
+        var url = address.origin + address.path(of: key)
+        switch try await currentCredentials(request) {
+        case .sharedKey(let account, let secret):
+            let access = AzureBlobSharedAccess(
+                account: account, container: container, blob: key.text, serviceVersion: configuration.serviceVersion,
+                expiry: now() + knownFacts.clockOffset + Self.sourceAccessDuration,
+                allowsPlainHTTP: configuration.endpoint.scheme == "http")
+            url += "?" + access.query(key: secret)
+        case .sas(let signature): url += "?" + signature.revealed()
+        case .anonymous: break
+        }
+        guard url.utf8.count <= Self.sourceURLLimit else {
+            throw StoreError(
+                .unsupportedObject, request.operation, key: key,
+                message: "the key is too long for a copy inside Azure: its URL with a signature has \(url.utf8.count) bytes, and at "
+                    + "most \(Self.sourceURLLimit) are taken")
+        }
+        return url
+    }
+}

@@ -1,0 +1,41 @@
+import HTTPStores
+
+/// What a store has learned from its server's replies.
+struct AzureServerFacts: Sendable {
+    /// Seconds that the server's clock is ahead of this machine's.
+    private(set) var clockOffset: Int64 = 0
+    /// Whether the server verifies and reports CRC-64; nil before the first write. Some emulators ignore it.
+    private(set) var verifiesChecksums: Bool?
+    /// Whether the server can read its own blobs as the source of a copy.
+    private(set) var copiesFromURLs = true
+    /// One sentence for each, for people.
+    private(set) var notes: [String] = []
+
+    private var date: (second: Int64, text: String)?
+
+    /// The value of `x-ms-date`, in the server's time.
+    mutating func date(now: Int64) -> String {
+        let second = now + clockOffset
+        if let date, date.second == second { return date.text }
+        let text = CivilTime(secondsSince1970: second).httpDate
+        date = (second, text)
+        return text
+    }
+
+    mutating func learn(clockOffset offset: Int64) {
+        clockOffset = offset
+        notes.append("this machine's clock is \(abs(offset)) seconds \(offset > 0 ? "behind" : "ahead of") the server's; requests are dated by the server's")
+    }
+
+    mutating func learn(verifiesChecksums verifies: Bool) {
+        if verifiesChecksums != false, !verifies {
+            notes.append("the server reports no checksums of what it stores; what is written must be read back to be proven")
+        }
+        verifiesChecksums = verifies && verifiesChecksums != false
+    }
+
+    mutating func learnNoCopies() {
+        if copiesFromURLs { notes.append("the server cannot copy from its own URLs; copies go through this machine") }
+        copiesFromURLs = false
+    }
+}
