@@ -197,6 +197,10 @@ def test_pagination(container):
     next(pager)
     resumed = container.list_blobs(results_per_page=90).by_page(continuation_token=pager.continuation_token)
     assert [each.name for each in next(resumed)] == names[10:]
+    assert [each.name for each in container.list_blobs(start_from=names[40])] == names[40:]
+    assert [each.name for each in container.list_blobs(name_starts_with="3/", start_from=names[40])] == [
+        name for name in names[40:] if name.startswith("3/")
+    ]
 
 
 ODD_NAMES = [

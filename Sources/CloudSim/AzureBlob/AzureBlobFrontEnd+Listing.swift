@@ -84,10 +84,13 @@ extension AzureBlobFrontEnd {
         var extras: [(name: ObjectName, snapshot: AzureSnapshot?)] = []
         if inclusion.snapshots { extras += state.snapshots.flatMap { entry in entry.value.map { (entry.key, $0) } } }
         if inclusion.uncommitted {
-            extras += state.uncommitted.keys.filter { bucket.object($0) == nil }.map { ($0, nil) }
+            extras += state.uncommitted.keys.filter { name in
+                bucket.object(name) == nil && state.blocks(of: name, now: now) != nil
+            }.map { ($0, nil) }
         }
         extras = extras.filter { extra in
-            extra.name.hasPrefix(query.prefix) && query.start.map { extra.name >= $0 } ?? true
+            extra.name.hasPrefix(query.prefix) && !Self.isBelowPrefix(extra.name, query)
+                && query.start.map { extra.name >= $0 } ?? true
                 && page.next.map { extra.name < $0 } ?? true
         }.sorted { ($0.name, $0.snapshot?.id ?? "") < ($1.name, $1.snapshot?.id ?? "") }
 
@@ -116,5 +119,12 @@ extension AzureBlobFrontEnd {
         }
         appendExtras(upTo: nil)
         xml.close("Blobs")
+    }
+
+    /// Whether a delimiter hides the name behind a common prefix.
+    private static func isBelowPrefix(_ name: ObjectName, _ query: ListQuery) -> Bool {
+        guard let delimiter = query.delimiter else { return false }
+        let rest = name.bytes[query.prefix.bytes.count...]
+        return rest.indices.contains { rest[$0...].starts(with: delimiter) }
     }
 }
