@@ -1,0 +1,45 @@
+package import HTTPStores
+
+/// Where the service is; no credentials.
+package struct GCSConfiguration: Sendable, Hashable {
+    package var endpoint: Endpoint
+    /// Whether requests are sent without credentials because an emulator was named.
+    package var isEmulator: Bool
+
+    package static let standardEndpoint = Endpoint(host: "storage.googleapis.com")
+
+    package init(endpoint: Endpoint = standardEndpoint, isEmulator: Bool = false) {
+        self.endpoint = endpoint
+        self.isEmulator = isEmulator
+    }
+
+    /// Whether the server is Google's own, whose documented behaviour is relied on.
+    package var isGoogle: Bool { endpoint.host == "googleapis.com" || endpoint.host.hasSuffix(".googleapis.com") }
+
+    /// Settles the endpoint; the first that says something counts: the argument, `STORAGE_EMULATOR_HOST` (with or without a
+    /// scheme), Google's own.
+    package static func resolve(
+        endpoint: String? = nil, environment: [String: String]
+    ) throws(GCSConfigurationError) -> GCSConfiguration {
+        if let endpoint {
+            return GCSConfiguration(endpoint: try parse(endpoint, origin: "the endpoint"))
+        }
+        guard let emulator = environment["STORAGE_EMULATOR_HOST"], !emulator.isEmpty else { return GCSConfiguration() }
+        let url = emulator.contains("://") ? emulator : "http://\(emulator)"
+        return GCSConfiguration(endpoint: try parse(url, origin: "STORAGE_EMULATOR_HOST"), isEmulator: true)
+    }
+
+    private static func parse(_ text: String, origin: String) throws(GCSConfigurationError) -> Endpoint {
+        guard let endpoint = Endpoint(text) else {
+            throw GCSConfigurationError(
+                message: "\(origin) is not a URL: write https://host or http://host:port, without user and query")
+        }
+        return endpoint
+    }
+}
+
+/// A setting that cannot be used, with its origin and what to write instead.
+package struct GCSConfigurationError: Error, Sendable, CustomStringConvertible {
+    package var message: String
+    package var description: String { message }
+}

@@ -1,0 +1,60 @@
+import Cryptography
+import Digests
+import FoundationEssentials
+import ObjectStores
+
+/// Writes the JSON Web Tokens that a service account signs with its key (RS256; RFC 7515, RFC 7519).
+struct GCSSigner: Sendable {
+    /// What the token is for.
+    enum Purpose: Sendable {
+        /// To be exchanged at this token endpoint.
+        case exchange(endpoint: String)
+        /// To be sent to the service as it is.
+        case access
+    }
+
+    /// Reading and writing of object data.
+    static let scope = "https://www.googleapis.com/auth/devstorage.read_write"
+    static let audience = "https://storage.googleapis.com/"
+    /// Seconds; Google takes at most one hour.
+    static let lifetime: Int64 = 3600
+
+    private struct Header: Encodable {
+        var alg = "RS256"
+        var typ = "JWT"
+        var kid: String?
+    }
+
+    private struct Claims: Encodable {
+        var iss: String
+        var sub: String?
+        var scope: String?
+        var aud: String
+        var iat: Int64
+        var exp: Int64
+    }
+
+    let account: GoogleServiceAccount
+
+    /// - Parameter now: seconds since 1970.
+    func token(for purpose: Purpose, now: Int64) throws(StoreError) -> String {
+        var claims = Claims(iss: account.email, aud: Self.audience, iat: now, exp: now + Self.lifetime)
+        switch purpose {
+        case .exchange(let endpoint):
+            claims.aud = endpoint
+            claims.scope = Self.scope
+        case .access:
+            claims.sub = account.email
+        }
+        do {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            let header = Base64.encodeForURL(Array(try encoder.encode(Header(kid: account.keyID))))
+            let signed = "\(header).\(Base64.encodeForURL(Array(try encoder.encode(claims))))"
+            let signature = try account.privateKey.signSHA256(Array(signed.utf8))
+            return "\(signed).\(Base64.encodeForURL(signature))"
+        } catch {
+            throw .credentials("the key of \(account.email) cannot sign: \(error)")
+        }
+    }
+}
