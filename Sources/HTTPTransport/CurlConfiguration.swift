@@ -1,0 +1,44 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// What all requests of one `CurlTransport` have in common.
+package struct CurlConfiguration: Sendable {
+    /// Threads that move bytes; each owns its connections.
+    package var loops = 2
+    /// Certificates (PEM) to trust instead of the system's.
+    package var caFile: String?
+    /// Idle connections that each loop keeps open; at least the largest number of parallel requests, or connections churn.
+    package var idleConnections = 256
+    /// A connection is not reused when it is older, so that load spreads over the addresses that DNS gives today.
+    package var connectionLifetime: Duration = .seconds(300)
+    /// A connection is not reused when it idled for longer.
+    package var connectionIdleTime: Duration = .seconds(60)
+    /// How long an answer of DNS is used.
+    package var dnsCacheTime: Duration = .seconds(60)
+
+    /// Honours `SSL_CERT_FILE`.
+    package init() {
+        caFile = Self.environment("SSL_CERT_FILE")
+    }
+
+    /// Addresses that are never reached through a proxy: the host itself and the clouds' metadata services.
+    static let direct = [
+        "169.254.169.254", "169.254.170.2", "169.254.170.23", "metadata.google.internal", "localhost", "127.0.0.1", "::1",
+    ]
+
+    /// `direct` and what the environment asks for; the library looks at its own variable no more once this is set.
+    static func hostsWithoutProxy() -> String {
+        let asked = environment("no_proxy") ?? environment("NO_PROXY")
+        if asked == "*" { return "*" }
+        return (direct + (asked.map { [$0] } ?? [])).joined(separator: ",")
+    }
+
+    /// Nil where the variable is unset or empty.
+    private static func environment(_ name: String) -> String? {
+        guard let value = getenv(name), value.pointee != 0 else { return nil }
+        return String(cString: value)
+    }
+}
