@@ -21,7 +21,10 @@ def connect(sim, style="path", **options):
     endpoint = sim.s3["endpoint"]
     if style == "virtual":
         endpoint = endpoint.replace("127.0.0.1", "localhost")
-    config = Config(s3={"addressing_style": style}, retries={"total_max_attempts": 1}, **options.pop("config", {}))
+    config = Config(
+        s3={"addressing_style": style}, retries={"total_max_attempts": 1}, signature_version="s3v4",
+        **options.pop("config", {}),
+    )
     settings = {
         "aws_access_key_id": sim.s3["accessKey"],
         "aws_secret_access_key": sim.s3["secretKey"],

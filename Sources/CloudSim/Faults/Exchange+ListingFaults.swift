@@ -25,7 +25,7 @@ extension Exchange {
             case .listUnsorted: happened = swapNeighbours(fault.rule, &result.page)
             case .listDuplicate: happened = duplicate(fault.rule, &result.page)
             case .listHideKey: happened = hide(fault.rule, &result.page)
-            case .listEmptyPage: happened = empty(query, &result.page)
+            case .listEmptyPage: happened = empty(&result.page)
             default: happened = false
             }
             if happened { plan.didFire(fault) }
@@ -71,10 +71,10 @@ extension Exchange {
         return page.entries.count != before
     }
 
-    private func empty(_ query: ListQuery, _ page: inout ListPage) -> Bool {
-        guard !page.entries.isEmpty else { return false }
+    private func empty(_ page: inout ListPage) -> Bool {
+        guard let first = page.entries.first else { return false }
         page.entries = []
-        page.next = query.start ?? query.prefix
+        page.next = first.name
         return true
     }
 }

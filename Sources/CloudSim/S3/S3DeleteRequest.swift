@@ -15,14 +15,16 @@ struct S3DeleteRequest {
     var isQuiet: Bool
 
     init(_ body: ByteBuffer) throws(S3Error) {
-        guard let root = try? body.withUnsafeReadableBytes({ try XMLElement.parse($0) }), root.name == "Delete" else {
-            throw .malformedXML
-        }
+        let document = S3ControlReferences.hiding(Array(body.readableBytesView))
+        guard let root = try? XMLElement.parse(document), root.name == "Delete" else { throw .malformedXML }
         isQuiet = root.child("Quiet")?.text == "true"
         items = []
         for object in root.children("Object") {
             guard let key = object.child("Key")?.text, !key.isEmpty else { throw .malformedXML }
-            items.append(Item(name: ObjectName(key), version: object.child("VersionId")?.text, etag: object.child("ETag")?.text))
+            items.append(
+                Item(
+                    name: ObjectName(S3ControlReferences.revealing(key)), version: object.child("VersionId")?.text,
+                    etag: object.child("ETag")?.text))
         }
         guard !items.isEmpty, items.count <= Self.maximum else { throw .malformedXML }
     }

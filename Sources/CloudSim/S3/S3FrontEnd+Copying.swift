@@ -94,7 +94,8 @@ extension S3FrontEnd {
             version = String(header[mark.upperBound...])
             text = header[..<mark.lowerBound]
         }
-        let path = PercentCoding.decode(text.utf8)
+        // Form rules, as the service has them: a plus that is meant must be encoded.
+        let path = PercentCoding.decode(text.utf8, plusIsSpace: true)
         let start = path.first == UInt8(ascii: "/") ? 1 : 0
         guard let slash = path[start...].firstIndex(of: UInt8(ascii: "/")), slash + 1 < path.count else {
             throw S3Error.invalidArgument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey", name: "x-amz-copy-source", value: header)
