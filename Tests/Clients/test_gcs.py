@@ -375,3 +375,80 @@ def test_gzip_transcoding(bucket):
     blob.patch()
     kept = bucket.client._http.get(blob.media_link, headers={"Accept-Encoding": "identity"}, stream=True)
     assert kept.raw.read(decode_content=False) == packed
+
+
+@pytest.mark.parametrize("level", [0, 1, 9])
+def test_gzip_of_every_kind(bucket, level):
+    """Stored, fixed and dynamic blocks, several members; decoded by the server."""
+    parts = [b"", b"a", bytes(range(256)) * 40, b"lockstep " * 9000, os.urandom(70_000)]
+    for number, plain in enumerate(parts + [b"".join(parts)]):
+        packed = gzip.compress(plain, level)
+        if number == len(parts):
+            packed = b"".join(gzip.compress(part, level) for part in parts)
+        blob = bucket.blob(f"g{number}")
+        blob.content_encoding = "gzip"
+        blob.upload_from_string(packed)
+        answer = bucket.client._http.get(blob.media_link, headers={"Accept-Encoding": "identity"})
+        assert answer.content == plain
+
+
+def test_gzip_that_is_none(bucket):
+    for number, data in enumerate([b"no gzip at all", gzip.compress(b"x" * 1000)[:-9], gzip.compress(b"x")[:-1] + b"?"]):
+        blob = bucket.blob(f"bad{number}")
+        blob.content_encoding = "gzip"
+        blob.upload_from_string(data)
+        answer = bucket.client._http.get(blob.media_link, headers={"Accept-Encoding": "identity"})
+        assert answer.status_code == 503
+        assert blob.download_as_bytes(raw_download=True) == data
+
+
+def test_noncurrent_versions(bucket):
+    bucket.versioning_enabled = True
+    bucket.patch()
+    generations = []
+    for data in [b"one", b"two", b"three"]:
+        blob = bucket.blob("v")
+        blob.upload_from_string(data)
+        generations.append(blob.generation)
+    assert bucket.blob("v", generation=generations[0]).download_as_bytes() == b"one"
+    listed = [(blob.name, blob.generation) for blob in bucket.list_blobs(versions=True)]
+    assert listed == [("v", generation) for generation in generations]
+    bucket.delete_blob("v")
+    assert bucket.get_blob("v") is None and list(bucket.list_blobs()) == []
+    assert len(list(bucket.list_blobs(versions=True))) == 3
+    bucket.delete_blob("v", generation=generations[1])
+    with pytest.raises(exceptions.NotFound):
+        bucket.blob("v", generation=generations[1]).download_as_bytes()
+    bucket.copy_blob(bucket.blob("v"), bucket, "restored", source_generation=generations[0])
+    assert bucket.blob("restored").download_as_bytes() == b"one"
+
+
+def test_holds(bucket):
+    blob = bucket.blob("held")
+    blob.upload_from_string(b"x")
+    blob.temporary_hold = True
+    blob.patch()
+    with pytest.raises(exceptions.Forbidden):
+        blob.delete()
+    with pytest.raises((exceptions.Forbidden, InvalidResponse)):
+        bucket.blob("held").upload_from_string(b"y")
+    blob.temporary_hold = False
+    blob.patch()
+    blob.delete()
+
+
+def test_rewrite_in_steps(bucket):
+    source = bucket.blob("source")
+    data = os.urandom(3 * MIB)
+    source.upload_from_string(data)
+    path = f"{bucket.path}/o/source/rewriteTo{bucket.path}/o/target"
+    steps, token = [], None
+    for _ in range(5):
+        query = {"maxBytesRewrittenPerCall": MIB} | ({"rewriteToken": token} if token else {})
+        answer = bucket.client._connection.api_request("POST", path, query_params=query)
+        steps.append(int(answer["totalBytesRewritten"]))
+        token = answer.get("rewriteToken")
+        if answer["done"]:
+            break
+    assert steps == [MIB, 2 * MIB, 3 * MIB]
+    assert bucket.blob("target").download_as_bytes() == data

@@ -172,6 +172,20 @@ def test_faults_speak_the_cloud_s_language(sim, files):
     assert requests.get(objects).json()["error"]["errors"][0]["reason"] == "authError"
 
 
+def test_a_batch_that_fails_inside(sim, files):
+    objects, resource = files
+    origin = resource["mediaLink"].split("/download/")[0]
+    sim.add_fault(action="error-in-200", cloud="gcs", operation="Batch", status=503, nth=1)
+    body = (
+        "--mark\r\nContent-Type: application/http\r\nContent-ID: <1>\r\n\r\n"
+        f"DELETE /storage/v1/b/{resource['bucket']}/o/x HTTP/1.1\r\n\r\n\r\n--mark--"
+    )
+    kind = {"Content-Type": "multipart/mixed; boundary=mark"}
+    assert "HTTP/1.1 503" in requests.post(f"{origin}/batch/storage/v1", data=body, headers=kind).text
+    assert requests.get(f"{objects}/x").status_code == 200
+    assert "HTTP/1.1 204" in requests.post(f"{origin}/batch/storage/v1", data=body, headers=kind).text
+
+
 def test_lying_checksums_and_ignored_conditions(sim, files):
     objects, resource = files
     lie = sim.add_fault(action="wrong-checksum", cloud="gcs")

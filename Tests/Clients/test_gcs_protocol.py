@@ -81,6 +81,20 @@ def test_multipart_related(upload, newline, media):
     assert requests.get(resource["mediaLink"]).content == media
 
 
+@pytest.mark.parametrize("step", [1, 7, 13, 4096])
+def test_multipart_related_in_pieces(upload, step):
+    """The closing boundary and things like it fall on every possible seam."""
+    media = b"\r\n--b0undary-" * 20 + b"\r\n--b0undary" + b"\r" * 20
+    if step > 1000:
+        media *= 500
+    body, content_type = related({"name": "pieces", "crc32c": crc32c(media)}, media)
+    pieces = (body[start : start + step] for start in range(0, len(body), step))
+    response = requests.post(f"{upload}?uploadType=multipart", data=pieces, headers={"Content-Type": content_type})
+    assert response.status_code == 200 and response.json()["size"] == str(len(media))
+    cut = requests.post(f"{upload}?uploadType=multipart", data=body[:-6], headers={"Content-Type": content_type})
+    assert cut.status_code == 400
+
+
 def test_wrong_checksums_store_nothing(upload, objects):
     for resource in [{"crc32c": "AAAAAA=="}, {"md5Hash": md5(b"other")}]:
         refused = insert(upload, {"name": "bad"} | resource, b"data")

@@ -138,6 +138,42 @@ struct GCSError: Error {
     }
 }
 
+extension GCSError {
+    /// An error of which only the status need be known.
+    static func ofStatus(_ status: Int, _ code: String?, _ message: String?) -> GCSError {
+        GCSError(
+            status: status, reason: code ?? usualReason(status), xmlCode: code ?? usualCode(status),
+            message: message ?? "The service answers \(status).")
+    }
+
+    private static func usualReason(_ status: Int) -> String {
+        switch status {
+        case 400: "invalid"
+        case 401: "authError"
+        case 403: "forbidden"
+        case 404: "notFound"
+        case 408: "requestTimeout"
+        case 412: "conditionNotMet"
+        case 429: "rateLimitExceeded"
+        default: "backendError"
+        }
+    }
+
+    private static func usualCode(_ status: Int) -> String {
+        switch status {
+        case 400: "InvalidArgument"
+        case 401: "AuthenticationRequired"
+        case 403: "AccessDenied"
+        case 404: "NoSuchKey"
+        case 408: "RequestTimeout"
+        case 412: "PreconditionFailed"
+        case 429: "SlowDown"
+        case 503: "ServiceUnavailable"
+        default: "InternalError"
+        }
+    }
+}
+
 /// What the service allows.
 enum GCSLimits {
     static let nameBytes = 1024

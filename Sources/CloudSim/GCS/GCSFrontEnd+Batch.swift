@@ -12,12 +12,15 @@ extension GCSFrontEnd {
             throw GCSError.invalid("The batch request could not be processed: at most \(GCSLimits.batchCalls) calls.")
         }
         let mark = "batch_" + Hex.encode(storage.randomBytes(16))
+        let fault = call.exchange?.fault(.errorIn200).map { rule in
+            GCSError.ofStatus(rule.status ?? 500, rule.code, rule.message).response(to: call)
+        }
         var output = ByteBuffer()
         for part in calls {
             output.writeString("--\(mark)\r\nContent-Type: application/http\r\n")
             if let id = part.contentID { output.writeString("Content-ID: \(Self.responseID(id))\r\n") }
             output.writeString("\r\n")
-            try write(answer(part, in: call), to: &output)
+            try write(fault ?? answer(part, in: call), to: &output)
         }
         output.writeString("--\(mark)--")
         return Response(.ok, contentType: "multipart/mixed; boundary=\(mark)", bytes: output)

@@ -8,7 +8,7 @@ extension GCSFrontEnd {
         let bucket = try bucket(call.route.bucket)
         let parameters = call.parameters
         for name in ["matchGlob", "softDeleted", "includeFoldersAsPrefixes", "includeTrailingDelimiter"]
-        where parameters[name].map({ $0 != "false" && !$0.isEmpty }) ?? false {
+        where parameters.isTrue(name) || (name == "matchGlob" && parameters[name]?.isEmpty == false) {
             throw GCSError.notImplemented("\(name) is not simulated.")
         }
         var query = ListQuery()
@@ -18,7 +18,7 @@ extension GCSFrontEnd {
         query.end = parameters["endOffset"].flatMap { $0.isEmpty ? nil : ObjectName($0) }
         query.limit = try Self.pageSize(parameters.int("maxResults", in: 0...Int(Int32.max)))
         let token = parameters["pageToken"].flatMap { $0.isEmpty ? nil : $0 }
-        if parameters["versions"] == "true" { return try listVersions(call, bucket, query, token: token) }
+        if parameters.isTrue("versions") { return try listVersions(call, bucket, query, token: token) }
         if let token { query.start = try Self.name(fromToken: token) }
         let page = call.exchange?.list(bucket, query, token: token) ?? FaultyListPage(page: bucket.list(query))
         return Response(

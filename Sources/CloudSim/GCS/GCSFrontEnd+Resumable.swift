@@ -95,7 +95,14 @@ extension GCSFrontEnd {
                             + "\(bytes.count) byte(s) (starting at offset \(start) and ending at offset \(end - 1)) "
                             + "according to the Content-Range header.")
                 }
-                if isLast { try finalize(session, hashes) }
+                if isLast {
+                    guard session.count == range.bytes?.upperBound ?? sink.received else {
+                        throw GCSError.invalid(
+                            "Invalid request. \(session.count) bytes have been received before, more than are sent now."
+                        )
+                    }
+                    try finalize(session, hashes)
+                }
                 exchange.respond(try progress(session, call))
             } catch {
                 fail(error, call, exchange)

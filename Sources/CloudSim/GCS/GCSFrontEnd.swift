@@ -5,6 +5,9 @@ import NIOHTTP1
 ///
 /// A request is a `GCSCall`. Calls whose body is a document are answered by `answer(_:body:)`, which batches use too;
 /// calls whose body is an object's bytes stream it into storage first. Confined to the event loop.
+///
+/// Not simulated, and refused where a client asks for it: access control lists, signed URLs and HMAC keys, customer
+/// encryption keys, `matchGlob`, soft delete, folders, resumable uploads of the XML API. Faults act on a batch as a whole.
 package final class GCSFrontEnd: FrontEnd {
     package let cloud = Cloud.gcs
     let services: SimServices
@@ -138,9 +141,7 @@ package final class GCSFrontEnd: FrontEnd {
         let known: GCSError
         switch error {
         case .status(let status, let code, let message):
-            known = GCSError(
-                status: status, reason: code ?? Self.usualReason(status), xmlCode: code ?? Self.usualCode(status),
-                message: message ?? "The service answers \(status).")
+            known = .ofStatus(status, code, message)
         case .expiredCredentials, .clockSkewed:
             known = .unauthorized("Invalid Credentials", reason: "authError")
         case .slowDown:
@@ -151,32 +152,5 @@ package final class GCSFrontEnd: FrontEnd {
             known = .notImplemented("This call is switched off.")
         }
         return known.response(to: call)
-    }
-
-    private static func usualReason(_ status: Int) -> String {
-        switch status {
-        case 400: "invalid"
-        case 401: "authError"
-        case 403: "forbidden"
-        case 404: "notFound"
-        case 408: "requestTimeout"
-        case 412: "conditionNotMet"
-        case 429: "rateLimitExceeded"
-        default: "backendError"
-        }
-    }
-
-    private static func usualCode(_ status: Int) -> String {
-        switch status {
-        case 400: "InvalidArgument"
-        case 401: "AuthenticationRequired"
-        case 403: "AccessDenied"
-        case 404: "NoSuchKey"
-        case 408: "RequestTimeout"
-        case 412: "PreconditionFailed"
-        case 429: "SlowDown"
-        case 503: "ServiceUnavailable"
-        default: "InternalError"
-        }
     }
 }

@@ -15,6 +15,9 @@ struct GCSParameters {
 
     func header(_ name: String) -> String? { request.header(name) }
 
+    /// Python's client writes `True`.
+    func isTrue(_ name: String) -> Bool { self[name]?.lowercased() == "true" }
+
     /// A number, or 400 for anything else.
     func int64(_ name: String) throws -> Int64? {
         guard let text = request.queryValue(name) else { return nil }

@@ -38,18 +38,14 @@ final class GCSRelatedSink: BodySink {
     }
 
     func receive(_ bytes: inout ByteBuffer) throws {
-        if case .finished = state {
-            bytes.clear()
-            return
-        }
-        if held.readableBytes == 0 {
-            held = bytes
-            bytes = ByteBuffer()
-        } else {
+        switch state {
+        case .finished: bytes.clear()
+        case .head:
             held.writeBuffer(&bytes)
+            try takeHead()
+        case .media:
+            try takeMedia(&bytes)
         }
-        if case .head = state { try takeHead() }
-        if case .media = state { try takeMedia() }
     }
 
     /// Where `pattern` begins. It begins with a line break, which `memchr` finds quickly and data has rarely.
@@ -78,21 +74,46 @@ final class GCSRelatedSink: BodySink {
         held.moveReaderIndex(forwardBy: head.length)
         writer = try makeWriter(resource)
         state = .media
+        var media = held
+        held = ByteBuffer()
+        try takeMedia(&media)
     }
 
-    private func takeMedia() throws {
-        guard let writer else { preconditionFailure("media has a writer") }
-        let found = held.withUnsafeReadableBytes { Self.first(closing, in: $0) }
-        let end = found ?? max(held.readableBytes - closing.count + 1, 0)
-        var media = held.readSlice(length: end)!
-        try writer.receive(&media)
-        if found != nil {
-            held = ByteBuffer()
-            state = .finished
-        } else {
-            // Own storage, so that the large buffer is not kept and copied for a few bytes.
-            held = ByteBuffer(bytes: held.readableBytesView)
+    /// Passes media on. The last bytes are held back for as long as they may begin the closing boundary.
+    private func takeMedia(_ bytes: inout ByteBuffer) throws {
+        if held.readableBytes > 0 {
+            if bytes.readableBytes < closing.count {
+                held.writeBuffer(&bytes)
+                bytes = held
+                held = ByteBuffer()
+            } else if try settleHeld(bytes) {
+                bytes.clear()
+                return
+            }
         }
+        let found = bytes.withUnsafeReadableBytes { Self.first(closing, in: $0) }
+        var media = bytes.readSlice(length: found ?? max(bytes.readableBytes - closing.count + 1, 0))!
+        try writer?.receive(&media)
+        if found == nil {
+            // A copy, so that the large buffer is not kept for a few bytes.
+            held = ByteBuffer(bytes: bytes.readableBytesView)
+        } else {
+            state = .finished
+        }
+        bytes.clear()
+    }
+
+    /// Decides about the bytes held back with those that follow; true when the closing boundary begins in them.
+    private func settleHeld(_ next: ByteBuffer) throws -> Bool {
+        var seam = held
+        seam.writeBytes(next.readableBytesView.prefix(closing.count - 1))
+        let found = seam.withUnsafeReadableBytes { Self.first(closing, in: $0) }
+        let ends = found.map { $0 < held.readableBytes } ?? false
+        var media = held.readSlice(length: ends ? found! : held.readableBytes)!
+        held = ByteBuffer()
+        try writer?.receive(&media)
+        if ends { state = .finished }
+        return ends
     }
 }
 
