@@ -8,8 +8,8 @@ final class AdaptiveLimit: Sendable {
         var running = 0
         var waiters: [CheckedContinuation<Void, Never>] = []
         /// Monotonic nanoseconds.
-        var lastDecrease: Int64 = .min
-        var pausedUntil: Int64 = .min
+        var lastDecrease: Int64?
+        var pausedUntil: Int64 = 0
     }
 
     private let maximum: Double
@@ -46,7 +46,7 @@ final class AdaptiveLimit: Sendable {
             if let throttled {
                 let now = time.monotonic()
                 // One decrease per second: the replies to requests that were already under way tell nothing new.
-                if state.lastDecrease == .min || now - state.lastDecrease > 1_000_000_000 {
+                if state.lastDecrease.map({ now - $0 > 1_000_000_000 }) ?? true {
                     state.limit = max(1, state.limit * 0.7)
                     state.lastDecrease = now
                 }

@@ -26,7 +26,7 @@ struct CatCommand: AsyncParsableCommand {
     private static let step: Int64 = 8 << 20
 
     func run() async throws {
-        let context = try CommandContext()
+        let context = CommandContext()
         let command = self
         try await context.run { try await command.write(context) }
     }

@@ -13,10 +13,10 @@ struct CommandContext {
     let transport: CurlTransport
     private let verbose: Bool
 
-    init(verbose: Bool = false) throws {
+    init(verbose: Bool = false) {
         self.verbose = verbose
         console = Console(environment: environment)
-        transport = try CurlTransport(CurlConfiguration(environment: environment))
+        transport = CurlTransport()
     }
 
     var stores: StoreFactory {

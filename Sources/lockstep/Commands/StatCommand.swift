@@ -22,7 +22,7 @@ struct StatCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let context = try CommandContext()
+        let context = CommandContext()
         let command = self
         try await context.run { try await command.show(context) }
     }

@@ -58,7 +58,7 @@ struct SyncCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let context = try CommandContext(verbose: output.verbose)
+        let context = CommandContext(verbose: output.verbose)
         let command = self
         try await context.run { try await command.sync(context) }
     }

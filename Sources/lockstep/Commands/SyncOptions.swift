@@ -95,8 +95,9 @@ struct LimitOptions: ParsableArguments {
         if let memory { options.memory = Int(memory.bytes) }
         if let concurrency { options.concurrency = concurrency }
         if let partSize { options.partSize = partSize.bytes }
+        let mebibyte: Int64 = 1 << 20
         // The pool must hold one part at least; several, so that reading and writing overlap.
-        options.partSize = max(5 << 20, min(options.partSize, Int64(options.memory / 4) >> 20 << 20))
+        options.partSize = max(5 << 20, min(options.partSize, Int64(options.memory / 4) / mebibyte * mebibyte))
         if Int64(options.memory) < options.partSize {
             throw ValidationError("--memory must hold at least one part of \(options.partSize) bytes")
         }

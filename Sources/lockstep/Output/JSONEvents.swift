@@ -1,4 +1,5 @@
 import Foundation
+import Manifests
 import ObjectStores
 import Replication
 import ReplicationModel
