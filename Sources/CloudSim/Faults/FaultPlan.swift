@@ -69,7 +69,7 @@ package final class FaultPlan: Sendable {
     package var unfired: [FaultRule] { entries.filter { $0.fired == 0 }.map(\.rule) }
 
     /// The faults of this request. Called once per request; costs one atomic load while there are no rules.
-    func match(_ cloud: Cloud, _ target: RequestTarget, method: String) -> [ActiveFault] {
+    package func match(_ cloud: Cloud, _ target: RequestTarget, method: String) -> [ActiveFault] {
         guard active.load(ordering: .acquiring) else { return [] }
         return state.withLock { state in
             var result: [ActiveFault] = []

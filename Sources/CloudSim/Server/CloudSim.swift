@@ -130,6 +130,14 @@ package final class CloudSim: Sendable {
         try await onLoop { $0.clock.offsetNanoseconds = Int64(seconds) * 1_000_000_000 }
     }
 
+    /// Sets the server's clock to `time`; it runs on from there.
+    package func setTime(_ time: SimTime) async throws {
+        try await onLoop { core in
+            core.clock.offsetNanoseconds = 0
+            core.clock.offsetNanoseconds = time.nanoseconds - core.clock.now.nanoseconds
+        }
+    }
+
     package func setStorageClass(
         _ cloud: Cloud, bucket: String, key: String, storageClass: String, archived: Bool
     ) async throws {

@@ -48,7 +48,7 @@ package struct ListPage {
 
 extension Bucket {
     /// One page. Front ends call `Exchange.list`, which adds the listing faults.
-    func list(_ query: ListQuery) -> ListPage {
+    package func list(_ query: ListQuery) -> ListPage {
         var page = ListPage()
         guard query.limit > 0 else { return page }
         let prefixEnd = query.prefix.afterPrefix
