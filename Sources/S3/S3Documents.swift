@@ -58,7 +58,6 @@ struct S3PartsPage {
     var nextMarker: Int?
 
     init(_ root: XMLElement) throws(S3DocumentError) {
-        guard root.name == "ListPartsResult" else { throw S3DocumentError(description: "it is \(root.name), not ListPartsResult") }
         isTruncated = root.child("IsTruncated")?.text == "true"
         nextMarker = root.child("NextPartNumberMarker").flatMap { Int($0.text) }
         for part in root.children("Part") {

@@ -1,11 +1,13 @@
 import HTTPStores
 package import ObjectStores
-import ReplicationModel
+package import ReplicationModel
 package import XMLStreaming
 
 /// Reads one page of `ListObjectsV2` as it is parsed: no string and no tree for what nobody needs.
 package struct S3Listing: XMLHandler {
     package private(set) var objects: [ListedObject] = []
+    /// Keys of objects without a strong ETag: no read or write of them could be pinned.
+    package private(set) var unversioned: [ObjectKey] = []
     package private(set) var isTruncated = false
     package private(set) var continuation: String?
     /// Whether keys are percent-encoded: only when the server says so, since some clones ignore the wish for it.
@@ -19,7 +21,7 @@ package struct S3Listing: XMLHandler {
     private var tier: String?
     private var isRestored = false
 
-    /// Parses a page; throws `S3DocumentError` for another root and for objects without key, size or ETag, else `XMLError`.
+    /// Parses a page; throws `S3DocumentError` for another root and for objects without key or size, else `XMLError`.
     package static func parse(_ body: [UInt8]) throws -> S3Listing {
         var listing = S3Listing()
         listing.objects.reserveCapacity(1000)
@@ -78,7 +80,8 @@ package struct S3Listing: XMLHandler {
         isInObject = false
         guard !key.isEmpty, let size, size >= 0 else { throw S3DocumentError(description: "an object has no key or no valid size") }
         guard let version else {
-            throw S3DocumentError(description: "object \(ObjectKey(key)) has no strong ETag, so its version cannot be told")
+            unversioned.append(ObjectKey(key))
+            return
         }
         objects.append(
             ListedObject(
@@ -97,6 +100,9 @@ package struct S3Listing: XMLHandler {
     private mutating func decodeKeys() {
         for index in objects.indices where objects[index].key.bytes.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) {
             objects[index].key.bytes = PercentEncoding.decode(objects[index].key.bytes, plusIsSpace: true)
+        }
+        for index in unversioned.indices {
+            unversioned[index].bytes = PercentEncoding.decode(unversioned[index].bytes, plusIsSpace: true)
         }
     }
 }

@@ -88,6 +88,10 @@ struct S3ServerFacts: Sendable {
 
     mutating func learnAnswersChecksums() { answersChecksums = true }
 
+    mutating func learnOtherETags() {
+        note("the server lists completed uploads under another ETag than it answers; each is looked up once")
+    }
+
     mutating func learnNoPartCopies() {
         guard copiesParts else { return }
         note("the server cannot copy parts; unchanged ranges are sent again")

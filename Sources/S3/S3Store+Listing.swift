@@ -33,7 +33,9 @@ extension S3Store {
             objects.removeAll { $0.key >= end }
             next = nil
         }
-        return ListPage(objects: objects, next: next)
+        return ListPage(
+            objects: objects, next: next,
+            unlistable: listing.unversioned.map { ($0.description, "the server shows no strong ETag for it, so that no read of it can be pinned") })
     }
 
     /// Sessions of this page know neither the object's size nor its part size: they serve to look at an upload and to abort it.
@@ -73,17 +75,18 @@ extension S3Store {
         return OpenUploadsPage(uploads: uploads, next: next)
     }
 
-    /// The document of a reply, whose root must have that name. Amazon can end a reply that began as a success with an error.
-    func document(_ response: HTTPResponse, _ request: S3Request, named name: String) throws(StoreError) -> XMLElement {
+    /// The document of a reply, whose root must have one of the names, Amazon's first. Amazon can end a reply that began as a success
+    /// with an error.
+    func document(_ response: HTTPResponse, _ request: S3Request, named names: String...) throws(StoreError) -> XMLElement {
         let root: XMLElement
         do {
             root = try XMLElement.parse(response.body)
         } catch {
-            throw invalid(request.operation, request.key, "the server's \(name) cannot be used: \(error)")
+            throw invalid(request.operation, request.key, "the server's \(names[0]) cannot be used: \(error)")
         }
-        guard root.name == name else {
+        guard names.contains(root.name) else {
             if let document = S3ErrorDocument(root) { throw failure(S3Failure(document: document, response), request) }
-            throw invalid(request.operation, request.key, "the server answered \(root.name) instead of \(name)")
+            throw invalid(request.operation, request.key, "the server answered \(root.name) instead of \(names[0])")
         }
         return root
     }

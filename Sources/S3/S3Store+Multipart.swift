@@ -17,7 +17,7 @@ extension S3Store {
                 // Only full-object sums describe the bytes whatever the parts were.
                 post.headers.append("x-amz-checksum-type", "FULL_OBJECT")
             }
-            return try document(try await send(post), post, named: "InitiateMultipartUploadResult")
+            return try document(try await send(post), post, named: "InitiateMultipartUploadResult", "InitiateMultipartUpload")
         }
         guard let id = root.child("UploadId")?.text, !id.isEmpty else {
             throw invalid(.beginUpload, request.key, "the server opened an upload without an id")
@@ -59,7 +59,7 @@ extension S3Store {
             get.query.append("max-parts", "1000")
             if marker > 0 { get.query.append("part-number-marker", String(marker)) }
             get.query.append("uploadId", handle.id)
-            let root = try document(try await send(get), get, named: "ListPartsResult")
+            let root = try document(try await send(get), get, named: "ListPartsResult", "ListPartsResponse")
             let page: S3PartsPage
             do throws(S3DocumentError) {
                 page = try S3PartsPage(root)
@@ -103,24 +103,32 @@ extension S3Store {
         guard let version = result.version else {
             throw invalid(.completeUpload, session.key, "the reply to a completed upload has no ETag")
         }
-        var reported = result.checksums
-        if reported.isEmpty, algorithm != nil, knownFacts.reportsOnRead, request.digest != nil {
-            reported = try await reportedLater(session.key, version)
-            learnReports(reported, to: algorithm)
+        var receipt = WriteReceipt(version: version, checksums: result.checksums, bytesVerified: false)
+        if receipt.checksums.isEmpty, request.digest != nil {
+            receipt = await look(at: receipt, session.key, size: request.parts.reduce(0) { $0 + $1.size })
+            learnReports(receipt.checksums, to: algorithm)
         }
-        let verified = request.digest.map { reported.agrees(with: ObjectChecksums($0)) == true } ?? false
-        return WriteReceipt(version: version, checksums: reported, bytesVerified: verified)
+        if let digest = request.digest { receipt.bytesVerified = receipt.checksums.agrees(with: ObjectChecksums(digest)) == true }
+        return receipt
     }
 
-    /// The checksums of an object that has just been completed, when the reply did not name them: one HEAD. What it says of another
-    /// version does not count, and the completed write stands whatever becomes of it.
-    private func reportedLater(_ key: ObjectKey, _ version: VersionToken) async throws(StoreError) -> ObjectChecksums {
+    /// What one HEAD adds to a completion whose reply named no checksum. The write stands whatever becomes of it.
+    ///
+    /// Some clones list the object under another ETag than they answered. Theirs is taken, unverified, when the size is right, so that
+    /// reading back pins what is there.
+    private func look(at receipt: WriteReceipt, _ key: ObjectKey, size: Int64) async -> WriteReceipt {
+        let found: ListedObject
         do throws(StoreError) {
-            let found = try await head(key)
-            return found.object.version == version ? found.object.checksums : ObjectChecksums()
+            found = try await head(key).object
         } catch {
-            return ObjectChecksums()
+            return receipt
         }
+        if found.version == receipt.version {
+            return WriteReceipt(version: receipt.version, checksums: found.checksums, bytesVerified: false)
+        }
+        guard !configuration.isAWS, found.size == size else { return receipt }
+        learn { $0.learnOtherETags() }
+        return WriteReceipt(version: found.version, checksums: ObjectChecksums(), bytesVerified: false)
     }
 
     package func abortUpload(_ session: UploadSession) async throws(StoreError) {

@@ -60,13 +60,17 @@ import Testing
     @Test(arguments: [
         "<Contents><Key>k</Key><ETag>e</ETag></Contents>",
         "<Contents><ETag>e</ETag><Size>1</Size></Contents>",
-        "<Contents><Key>k</Key><Size>1</Size></Contents>",
-        "<Contents><Key>k</Key><ETag>W/&quot;e&quot;</ETag><Size>1</Size></Contents>",
         "<Contents><Key>k</Key><ETag>e</ETag><Size>-1</Size></Contents>",
         "<Contents><Key>k</Key><ETag>e</ETag><Size>99999999999999999999</Size></Contents>",
     ])
     func incompleteObjectsAreRefused(_ contents: String) {
         #expect(throws: S3DocumentError.self) { try S3Listing.parse(page(contents)) }
+    }
+
+    @Test func objectsWithoutAStrongTagAreNamedAndNotOffered() throws {
+        let listing = try S3Listing.parse(page("<Contents><Key>a%2Bb</Key><Size>1</Size></Contents>" + object("c", etag: "W/&quot;e&quot;") + object("d")))
+        #expect(listing.objects.map(\.key) == ["d"])
+        #expect(listing.unversioned == ["a+b", "c"])
     }
 
     @Test func otherDocumentsAreRefused() {

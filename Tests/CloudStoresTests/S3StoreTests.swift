@@ -185,6 +185,17 @@ import Testing
         #expect(error.code == code)
     }
 
+    @Test func aCloneMaySendTheRangeWithTheStatusOfAWholeObject() async throws {
+        let headers: HTTPHeaders = ["ETag": "\"e1\"", "Content-Range": "bytes 2-5/9"]
+        #expect(try await read(Reply(200, headers, body: "3456"), pinned).0.get().digest.length == 4)
+    }
+
+    @Test func aRepeatedClaimIsNoChecksum() async throws {
+        var headers = Self.checked
+        headers.append("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
+        #expect(try await read(Reply(200, headers, body: "123456780"), whole).0.get().description.object.checksums.isEmpty)
+    }
+
     @Test func anEmptyObjectIsReadWithoutRange() async throws {
         let (result, request) = try await read(
             Reply(200, ["ETag": "\"e1\"", "Content-Length": "0"]),
