@@ -87,14 +87,26 @@ package struct CivilTime: Sendable, Hashable {
     }
 
     /// `Sat, 21 Nov 2026 03:04:05 GMT` (RFC 9110 IMF-fixdate), nil when it is not one.
-    package init?(httpDate text: some StringProtocol) {
-        let fields = text.split(separator: " ")
-        guard fields.count == 6, fields[5] == "GMT", let day = Int(fields[1]), let year = Int(fields[3]),
-            let month = Self.months.firstIndex(of: String(fields[2]))
-        else { return nil }
-        let clock = fields[4].split(separator: ":").compactMap { Int($0) }
-        guard clock.count == 3 else { return nil }
-        self.init(year: year, month: month + 1, day: day, hour: clock[0], minute: clock[1], second: clock[2])
+    package init?(httpDate text: String) {
+        var text = text
+        let parsed: CivilTime? = text.withUTF8 { bytes in
+            guard bytes.count == 29, bytes[3] == UInt8(ascii: ","), bytes[25...].elementsEqual(" GMT".utf8) else { return nil }
+            func number(_ start: Int, _ count: Int) -> Int? {
+                var value = 0
+                for byte in bytes[start..<start + count] {
+                    guard byte >= 48 && byte <= 57 else { return nil }
+                    value = value * 10 + Int(byte - 48)
+                }
+                return value
+            }
+            guard let day = number(5, 2), let year = number(12, 4), let hour = number(17, 2), let minute = number(20, 2),
+                let second = number(23, 2),
+                let month = Self.months.firstIndex(where: { bytes[8..<11].elementsEqual($0.utf8) })
+            else { return nil }
+            return CivilTime(year: year, month: month + 1, day: day, hour: hour, minute: minute, second: second)
+        }
+        guard let parsed else { return nil }
+        self = parsed
     }
 
     private static func padded(_ value: Int, _ width: Int = 2) -> String {
