@@ -37,8 +37,8 @@ let rewindBody: curl_seek_callback = { context, offset, origin in
 let beforeRequest: curl_prereq_callback = { context, _, _, _, _ in
     let handle = handle(context)
     let sentBefore = lockstep_easy_get_long(handle.easy, CURLINFO_REQUEST_SIZE) > 0
-    guard let transfer = handle.transfer, transfer.willSend(sentBefore: sentBefore) else { return CURL_PREREQFUNC_ABORT }
-    return CURL_PREREQFUNC_OK
+    let mayGoOn = handle.transfer?.willSend(sentBefore: sentBefore) ?? false
+    return mayGoOn ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
 }
 
 let openSocket: curl_opensocket_callback = { context, _, address in

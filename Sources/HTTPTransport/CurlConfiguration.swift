@@ -1,8 +1,4 @@
-#if canImport(Glibc)
 import Glibc
-#else
-import Darwin
-#endif
 
 /// What all requests of one `CurlTransport` have in common.
 package struct CurlConfiguration: Sendable {
@@ -26,7 +22,8 @@ package struct CurlConfiguration: Sendable {
 
     /// Addresses that are never reached through a proxy: the host itself and the clouds' metadata services.
     static let direct = [
-        "169.254.169.254", "169.254.170.2", "169.254.170.23", "metadata.google.internal", "localhost", "127.0.0.1", "::1",
+        "169.254.169.254", "169.254.170.2", "169.254.170.23", "metadata.google.internal", "localhost", "127.0.0.1",
+        "::1",
     ]
 
     /// `direct` and what the environment asks for; the library looks at its own variable no more once this is set.

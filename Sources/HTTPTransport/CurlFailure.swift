@@ -1,10 +1,5 @@
 import CCurl
-
-#if canImport(Glibc)
 import Glibc
-#else
-import Darwin
-#endif
 
 /// How a request ended as the library tells it, before it is translated into a reply or an `HTTPFailure`.
 struct CurlEnd {
@@ -78,6 +73,9 @@ extension CurlTransfer {
             return failure(.truncated, text, end)
         case CURLE_WEIRD_SERVER_REPLY, CURLE_BAD_CONTENT_ENCODING:
             return failure(.protocolViolation, text, end)
+        case CURLE_OUT_OF_MEMORY where attempts > 0 && !head.isComplete:
+            // What the library says of a line that is longer than its limit, too.
+            return failure(.protocolViolation, "a line of the reply's head is too long (\(text))", end)
         case CURLE_RECV_ERROR where text.contains("chunked-encoding") || text.contains("response headers"):
             return failure(.protocolViolation, text, end)
         case CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING, CURLE_SEND_FAIL_REWIND:

@@ -38,10 +38,16 @@ final class CurlHandle {
     /// Sets the options of a request. Returns what is wrong with the request, or nil.
     func prepare(_ transfer: CurlTransfer, now: UInt64) -> String? {
         let request = transfer.request
+        // The library would guess a scheme.
+        guard request.url.hasPrefix("http://") || request.url.hasPrefix("https://") else {
+            return "the URL does not start with http:// or https://"
+        }
         message.pointee = 0
         scratch.clear()
         for field in request.headers.fields {
-            guard Self.isFit(field) else { return "the header field \(field.name) has a character that HTTP does not allow" }
+            guard Self.isFit(field) else {
+                return "the header field \(field.name) has a character that HTTP does not allow"
+            }
             // The library's business; a second one would be a different request to some servers.
             if field.name == "content-length" { continue }
             scratch.addField(field.name, field.value)
@@ -69,8 +75,10 @@ final class CurlHandle {
 
     /// Bytes moved so far in both directions.
     var moved: Int {
-        Int(lockstep_easy_get_offset(easy, CURLINFO_SIZE_UPLOAD_T) + lockstep_easy_get_offset(easy, CURLINFO_SIZE_DOWNLOAD_T))
-            + lockstep_easy_get_long(easy, CURLINFO_REQUEST_SIZE) + lockstep_easy_get_long(easy, CURLINFO_HEADER_SIZE)
+        let sent = Int(lockstep_easy_get_offset(easy, CURLINFO_SIZE_UPLOAD_T))
+        let received = Int(lockstep_easy_get_offset(easy, CURLINFO_SIZE_DOWNLOAD_T))
+        return sent + lockstep_easy_get_long(easy, CURLINFO_REQUEST_SIZE)
+            + received + lockstep_easy_get_long(easy, CURLINFO_HEADER_SIZE)
     }
 
     /// Lets go of the request.

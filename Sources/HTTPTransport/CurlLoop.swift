@@ -248,7 +248,8 @@ private let runLoop: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableR
 
 private let watchSocket: curl_socket_callback = { _, socket, what, context, _ in
     let poller = Unmanaged<SocketPoller>.fromOpaque(context!).takeUnretainedValue()
-    poller.want(socket, reading: what & CURL_POLL_IN != 0 && what != CURL_POLL_REMOVE, writing: what & CURL_POLL_OUT != 0 && what != CURL_POLL_REMOVE)
+    // REMOVE is a value of its own, without the bits of the others.
+    poller.want(socket, reading: what & CURL_POLL_IN != 0, writing: what & CURL_POLL_OUT != 0)
     return 0
 }
 

@@ -12,8 +12,8 @@ final class CurlTransfer: @unchecked Sendable {
     /// Replies other than 2xx are collected up to here; what is longer is cut off.
     static let errorBodyLimit = 64 << 10
 
-    let request: HTTPRequest
-    private let sink: HTTPSink
+    private(set) var request: HTTPRequest
+    private var sink: HTTPSink
     private let counters: TransportCounters
     private var continuation: CheckedContinuation<Outcome, Never>?
 
@@ -71,6 +71,10 @@ final class CurlTransfer: @unchecked Sendable {
     func resume(_ outcome: Outcome) {
         guard let continuation else { preconditionFailure("a transfer ended twice") }
         self.continuation = nil
+        // The caller's buffers go back to their pool when the caller lets go, not when this thread gets round to it.
+        request.body = .empty
+        upload = BodyCursor(.empty)
+        sink = .collect(limit: 0)
         continuation.resume(returning: outcome)
     }
 

@@ -81,7 +81,8 @@ struct RequestScratch: ~Copyable {
         var text = text
         text.withUTF8 { utf8 in
             reserve(utf8.count)
-            UnsafeMutableRawBufferPointer(start: bytes + used, count: utf8.count).copyMemory(from: UnsafeRawBufferPointer(utf8))
+            let room = UnsafeMutableRawBufferPointer(start: bytes + used, count: utf8.count)
+            room.copyMemory(from: UnsafeRawBufferPointer(utf8))
             used += utf8.count
         }
     }
