@@ -46,7 +46,7 @@ package struct SelfSignedGoogleToken: CredentialProvider {
 
     package func load() async throws(StoreError) -> ExpiringCredentials<GoogleToken> {
         let time = now()
-        let token = try GCSSigner(account: account).token(for: .access, now: time)
+        let token = try GCSSigner(account).token(for: .access, now: time)
         return ExpiringCredentials(GoogleToken(Secret(token)), expiration: time + GCSSigner.lifetime)
     }
 }
@@ -78,7 +78,7 @@ package struct ExchangedGoogleToken: CredentialProvider {
 
     package func load() async throws(StoreError) -> ExpiringCredentials<GoogleToken> {
         let time = now()
-        let assertion = try GCSSigner(account: account).token(for: .exchange(endpoint: account.tokenEndpoint), now: time)
+        let assertion = try GCSSigner(account).token(for: .exchange(endpoint: account.tokenEndpoint), now: time)
         let request = HTTPRequest(
             .post, account.tokenEndpoint, headers: ["content-type": "application/x-www-form-urlencoded"],
             body: .text("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=\(assertion)"))

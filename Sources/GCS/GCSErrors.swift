@@ -30,9 +30,9 @@ extension GCSFailure {
         case 408: (.network, "the server waited too long for the request", .transient)
         case 409: (.unavailable, "another change was under way", .transient)
         case 410, 499: operation.isOfUpload ? Self.sessionGone : (.notFound, "no such object", .never)
-        case 412: operation.changesObjects
-            ? (.preconditionFailed, "somebody else wrote this name meanwhile", .never)
-            : (.versionChanged, "the object has been replaced since it was listed", .never)
+        case 412: operation == .read || operation == .head
+            ? (.versionChanged, "the object has been replaced since it was listed", .never)
+            : (.preconditionFailed, "somebody else wrote this name meanwhile", .never)
         case 413: Self.tooLarge
         case 416: (.invalidRequest, "the range lies outside the object", .never)
         case 429: (.throttled, "the server asks to slow down", .transient)

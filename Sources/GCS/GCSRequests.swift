@@ -154,9 +154,9 @@ extension HTTPHeaders {
 
 extension ObjectChecksums {
     /// The checksums of the whole stored object in a reply's `x-goog-hash`: one header per algorithm or one for all.
-    init(goog headers: HTTPHeaders) {
+    init(goog headers: HTTPHeaders, field name: String = "x-goog-hash") {
         self.init()
-        for field in headers.fields where field.name == "x-goog-hash" {
+        for field in headers.fields where field.name == name {
             for item in field.value.split(separator: ",") {
                 let item = item.drop { $0 == " " }
                 if item.hasPrefix("crc32c=") {

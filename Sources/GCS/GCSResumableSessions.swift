@@ -1,4 +1,4 @@
-import ReplicationModel
+import Digests
 import Synchronization
 
 /// What this process knows about the resumable sessions it sends to: how far they are, and the bytes it holds back of each.
@@ -7,6 +7,8 @@ import Synchronization
 final class GCSResumableSessions: Sendable {
     private struct Entry {
         var held: Int64?
+        /// Of all bytes before the next part, where this process sent them all.
+        var digest: ContentDigest?
         var reserve: [UInt8]?
         /// For throwing out the oldest.
         var number: UInt64
@@ -23,7 +25,10 @@ final class GCSResumableSessions: Sendable {
     private let state = Mutex(State())
 
     func open(_ path: String) {
-        change(path) { $0.held = 0 }
+        change(path) {
+            $0.held = 0
+            $0.digest = ContentDigest()
+        }
     }
 
     /// Takes the progress out: an attempt that fails leaves none, and the next one asks the server.
@@ -37,6 +42,15 @@ final class GCSResumableSessions: Sendable {
 
     func setProgress(_ path: String, _ held: Int64?) {
         change(path) { $0.held = held }
+    }
+
+    /// The digest of everything before this offset, if it is known.
+    func digest(_ path: String, before offset: Int64) -> ContentDigest? {
+        state.withLock { $0.entries[path]?.digest }.flatMap { $0.length == offset ? $0 : nil }
+    }
+
+    func setDigest(_ path: String, _ digest: ContentDigest?) {
+        change(path) { $0.digest = digest }
     }
 
     func setReserve(_ path: String, _ bytes: [UInt8]) {

@@ -1,12 +1,12 @@
 import Cryptography
 import Digests
 import FoundationEssentials
-import ObjectStores
+package import ObjectStores
 
 /// Writes the JSON Web Tokens that a service account signs with its key (RS256; RFC 7515, RFC 7519).
-struct GCSSigner: Sendable {
+package struct GCSSigner: Sendable {
     /// What the token is for.
-    enum Purpose: Sendable {
+    package enum Purpose: Sendable {
         /// To be exchanged at this token endpoint.
         case exchange(endpoint: String)
         /// To be sent to the service as it is.
@@ -34,10 +34,14 @@ struct GCSSigner: Sendable {
         var exp: Int64
     }
 
-    let account: GoogleServiceAccount
+    private let account: GoogleServiceAccount
+
+    package init(_ account: GoogleServiceAccount) {
+        self.account = account
+    }
 
     /// - Parameter now: seconds since 1970.
-    func token(for purpose: Purpose, now: Int64) throws(StoreError) -> String {
+    package func token(for purpose: Purpose, now: Int64) throws(StoreError) -> String {
         var claims = Claims(iss: account.email, aud: Self.audience, iat: now, exp: now + Self.lifetime)
         switch purpose {
         case .exchange(let endpoint):

@@ -4,6 +4,7 @@ import ReplicationModel
 
 extension GCSStore {
     package func copy(_ request: CopyRequest) async throws(StoreError) -> WriteReceipt {
+        try requireValid(request.destination, .copy)
         let version = try GCSVersion(request.sourceVersion, .copy, key: request.source)
         let resource: GCSResource
         do throws(StoreError) {

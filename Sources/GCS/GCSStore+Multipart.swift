@@ -6,6 +6,7 @@ import XMLStreaming
 
 extension GCSStore {
     package func beginUpload(_ request: UploadRequest) async throws(StoreError) -> UploadSession {
+        try requireValid(request.key, .beginUpload)
         let attributes = try fitting(request.attributes, .beginUpload, request.key)
         guard request.partSize > 0, request.size <= request.partSize || request.partSize % Int64(GCSResumableProgress.quantum) == 0
         else {
@@ -14,7 +15,7 @@ extension GCSStore {
                 message: "parts must be multiples of \(GCSResumableProgress.quantum) bytes")
         }
         let parts = (request.size + request.partSize - 1) / request.partSize
-        guard parts > Int64(Self.sequentialPartLimit), knownFacts.takesMultipart else {
+        guard parts > Int64(sequentialPartLimit), knownFacts.takesMultipart else {
             return try await beginResumable(request, attributes)
         }
         do throws(StoreError) {

@@ -36,6 +36,7 @@ extension GCSStore {
 
     func uploadResumable(_ part: PartRequest, to path: String, of session: UploadSession) async throws(StoreError) -> PartReceipt {
         let range = ByteRange(offset: part.offset, length: Int64(part.body.count))
+        let digest = sessions.digest(path, before: range.offset)?.appending(part.digest)
         var progress = GCSResumableProgress(size: session.size, held: sessions.takeProgress(path))
         guard range.end <= session.size, range.end == session.size || range.end % Int64(GCSResumableProgress.quantum) == 0 else {
             throw StoreError(
@@ -53,7 +54,9 @@ extension GCSStore {
             case .failed(let failure): throw error(failure, session, .uploadPart)
             }
         }
+        try compare(progress, with: digest, part, session)
         sessions.setProgress(path, progress.held)
+        sessions.setDigest(path, digest)
         if range.end == session.size {
             let start = Int(progress.reserve - range.offset)
             guard start >= 0 else {
@@ -63,6 +66,17 @@ extension GCSStore {
             sessions.setReserve(path, part.body.slice(start, part.body.count - start).withUnsafeBytes { Array($0) })
         }
         return PartReceipt(number: part.number, size: range.length, tag: "to-\(range.end)", digest: part.digest)
+    }
+
+    /// Compares the server's running checksum with that of the bytes sent so far, where both are known and end at the same byte. The whole
+    /// is compared anyway in the end; this finds damage before the rest is sent.
+    private func compare(
+        _ progress: GCSResumableProgress, with digest: ContentDigest?, _ part: PartRequest, _ session: UploadSession
+    ) throws(StoreError) {
+        guard let digest, let running = progress.runningChecksum, progress.held == digest.length, running != digest.crc32c else { return }
+        throw StoreError(
+            .checksumMismatch, .uploadPart, key: session.key,
+            message: "the server's checksum of the bytes up to part \(part.number) differs from the one sent")
     }
 
     /// Sends the bytes that were held back, with the checksum of the whole object, which the server compares before the object appears.
@@ -203,7 +217,8 @@ extension GCSStore {
         guard let held = GCSResumableProgress.held(rangeHeader: response.headers["range"]) else {
             throw invalid(operation, session.key, "the server does not say how many bytes of the upload it holds")
         }
-        if let failure = progress.note(held: held, sentTo: sentTo) { throw error(failure, session, operation) }
+        let running = ObjectChecksums(goog: response.headers, field: "x-goog-running-hash").crc32c
+        if let failure = progress.note(held: held, sentTo: sentTo, running: running) { throw error(failure, session, operation) }
     }
 
     private func error(

@@ -159,8 +159,14 @@ extension GCSStore {
                 guard error.mayMeanUnsupported else { throw error }
             }
         }
-        let resource = try await rewrite(
-            staging, version, to: session.key, size: session.size, under: condition, .completeUpload)
+        let resource: GCSResource
+        do throws(StoreError) {
+            resource = try await rewrite(
+                staging, version, to: session.key, size: session.size, under: condition, .completeUpload)
+        } catch {
+            guard error.code == .notFound else { throw error }
+            throw gone(error)
+        }
         learn { $0.learnNoMoves() }
         // Best effort: the object is there, and what stays is reported by `openUploads`.
         _ = await delete([DeleteRequest(key: staging, version: version.token)])
@@ -204,11 +210,15 @@ extension GCSStore {
             return try await send(request)
         } catch {
             guard error.code == .notFound else { throw error }
-            var error = error
-            error.code = .missingUpload
-            error.message = "the upload is gone: completed, aborted or expired"
-            throw error
+            throw gone(error)
         }
+    }
+
+    private func gone(_ error: StoreError) -> StoreError {
+        var error = error
+        error.code = .missingUpload
+        error.message = "the upload is gone: completed, aborted or expired"
+        return error
     }
 
     private static func completion(_ parts: [PartReceipt]) -> [UInt8] {

@@ -7,6 +7,7 @@ import ReplicationModel
 extension GCSStore {
     /// One `multipart/related` request: the resource with the checksum to verify, then the bytes.
     package func put(_ request: PutRequest) async throws(StoreError) -> WriteReceipt {
+        try requireValid(request.key, .put)
         let attributes = try fitting(request.attributes, .put, request.key)
         var url = address.insert(request.key, uploadType: "multipart")
         try url.append(request.condition, .put, key: request.key)
@@ -44,6 +45,11 @@ extension GCSStore {
             error.message = "the object that was to be replaced is gone"
             throw error
         }
+    }
+
+    /// Refuses names before anything is sent: what is no UTF-8 could arrive as another name.
+    func requireValid(_ key: ObjectKey, _ operation: StoreOperation) throws(StoreError) {
+        if let problem = rules.problem(with: key) { throw StoreError(.invalidKey, operation, key: key, message: problem) }
     }
 
     /// The attributes as Cloud Storage keeps them; those that it cannot hold must have been dropped, and reported, before.

@@ -18,9 +18,9 @@ import Darwin
 /// A call is one attempt. Version tokens are `generation/metageneration`, so that a change of attributes alone is seen too.
 ///
 /// Large objects go one of two ways. With at most `sequentialPartLimit` parts, or where there is nothing else, a resumable session takes
-/// them one after the other: one request to open it and one per part and one to finish. Beyond, parts travel in parallel through the
-/// XML API's multipart upload. That knows no conditions, so it writes to a temporary name below `GCSStaging.prefix`, from which the
-/// checked object is moved to its own under the condition given.
+/// them one after the other: one request to open it, one per part and one to finish. Beyond, parts travel in parallel through the
+/// XML API's multipart upload, for one request more. That knows no conditions, so it writes to a temporary name below
+/// `GCSStaging.prefix`, from which the checked object is moved to its own under the condition given.
 package final class GCSStore: ObjectStore {
     package let name: String
     package let rules: any ObjectRules = GCSRules()
@@ -36,19 +36,24 @@ package final class GCSStore: ObjectStore {
     private let credentials: SharedCredentials<GoogleToken>?
     private let facts = Mutex(GCSServerFacts())
 
-    /// Up to so many parts a resumable session needs fewer requests than a multipart upload, and no right to move objects.
-    static let sequentialPartLimit = 2
+    /// Uploads of at most so many parts go through resumable sessions: they need a request less than multipart uploads and no temporary
+    /// object, and so few parts gain little by being parallel.
+    let sequentialPartLimit: Int
+    package static let standardSequentialPartLimit = 2
 
     /// - Parameters:
     ///   - credentials: nil sends anonymous requests.
+    ///   - sequentialPartLimit: 0 and a very large number make every upload go one way, for tests.
     ///   - now: seconds since 1970.
     package init(
         configuration: GCSConfiguration, bucket: String, transport: any HTTPTransport, credentials: SharedCredentials<GoogleToken>?,
+        sequentialPartLimit: Int = standardSequentialPartLimit,
         now: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }
     ) {
         self.configuration = configuration
         self.transport = transport
         self.credentials = credentials
+        self.sequentialPartLimit = sequentialPartLimit
         self.now = now
         name = "gs://\(bucket)"
         address = GCSAddress(configuration.endpoint, bucket: bucket)
