@@ -81,6 +81,7 @@ struct CloudSimCommand: AsyncParsableCommand {
     var printEnv = false
 
     mutating func run() async throws {
+        SlabMemory.keepFreedMemory()
         let sim = try await CloudSim.start(try configuration())
         for name in bucket {
             for cloud in Cloud.allCases { try await sim.createBucket(cloud, name) }
