@@ -1,6 +1,6 @@
-"""Starts `cloudsim` for clients that nobody here wrote against it.
+"""Starts `cloudsim` for clients that nobody here wrote against it, and for `lockstep`.
 
-The binary is named by CLOUDSIM_BIN. One server serves a whole run; each test gets buckets of its own.
+The binaries are named by CLOUDSIM_BIN and LOCKSTEP_BIN. One server serves a whole run; each test gets buckets of its own.
 """
 
 import dataclasses
@@ -16,6 +16,8 @@ import uuid
 
 import pytest
 import requests
+
+pytest_plugins = ["locations", "lockstep_binary"]
 
 # Clients must find neither the machine's credentials nor its configuration.
 for name in list(os.environ):
