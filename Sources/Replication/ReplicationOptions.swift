@@ -48,11 +48,11 @@ package struct ReplicationOptions: Sendable {
     package var keys: [ObjectKey]?
     package var dryRun = false
     /// Bytes of all buffers, and with them the ceiling of what is in flight.
-    package var memory = 256 << 20
+    package var memory = 128 << 20
     /// Parts and small objects in flight at most.
     package var concurrency = 32
     /// Bytes of a part, unless an object's size or a store's limit asks for more.
-    package var partSize: Int64 = 16 << 20
+    package var partSize: Int64 = 8 << 20
     /// Bytes to copy at most; nil: no limit.
     package var maxTransfer: Int64?
     package var maxDuration: Duration?

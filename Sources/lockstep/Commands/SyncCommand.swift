@@ -79,8 +79,7 @@ struct SyncCommand: AsyncParsableCommand {
         let options = try options()
         let rate = limits.limitRate.map { ByteRateLimit(bytesPerSecond: $0.bytes, time: context.time) }
         let source = try context.stores.open(try context.location(source), endpoints.source, for: .reading, rate: rate)
-        let target = try context.stores.open(
-            try context.location(target), endpoints.target, for: options.dryRun ? .reading : .writing)
+        let target = try context.stores.open(try context.location(target), endpoints.target, for: .writing)
         guard !source.overlaps(target) else {
             throw CommandFailure(.usage, "source and target overlap: \(source.location) and \(target.location) share objects")
         }

@@ -73,13 +73,13 @@ struct LimitOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Start no transfer after so long, e.g. 2h30m (exit 8).", valueName: "time"))
     var maxDuration: TimeQuantity?
 
-    @Option(help: ArgumentHelp("Bytes of all buffers (256M).", valueName: "bytes"))
+    @Option(help: ArgumentHelp("Bytes of all buffers (128M).", valueName: "bytes"))
     var memory: ByteQuantity?
 
     @Option(help: ArgumentHelp("Parts and small objects in flight at most (32).", valueName: "n"))
     var concurrency: Int?
 
-    @Option(help: ArgumentHelp("Bytes of a part (16M); larger where the object or a store needs it.", valueName: "bytes"))
+    @Option(help: ArgumentHelp("Bytes of a part (8M); larger where the object or a store needs it.", valueName: "bytes"))
     var partSize: ByteQuantity?
 
     func validate() throws {

@@ -18,7 +18,7 @@ struct StoreFactory {
     /// What a location may be used for.
     enum Use {
         case reading
-        /// A directory that does not exist is made.
+        /// A directory that does not exist is made by the first write, and is empty until then.
         case writing
     }
 
@@ -108,7 +108,8 @@ struct StoreFactory {
         guard connection == Connection() else {
             throw CommandFailure(.usage, "\(location) is a directory: it has no endpoint, region or profile")
         }
-        throw CommandFailure(.usage, "files are not there yet")
+        let options = FileStoreOptions(isReadOnly: use == .reading, createsRoot: use == .writing)
+        return (FileStore(root: location.bucket, options: options), "file", { [] })
     }
 
     private var seconds: @Sendable () -> Int64 {
