@@ -11,9 +11,19 @@ package enum S3Metadata {
 
     /// Whether the value comes back as it was: no control characters, no blanks at its ends, nothing that reads as an encoded word.
     package static func canHold(_ value: String) -> Bool {
-        guard !value.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return false }
+        guard !hasControlCharacters(value) else { return false }
         guard let first = value.utf8.first, let last = value.utf8.last else { return true }
         return first != 0x20 && last != 0x20 && firstWord(in: value[...]) == nil
+    }
+
+    /// C0, DEL and C1. Nearly every value is ASCII, so its bytes are looked at first.
+    private static func hasControlCharacters(_ value: String) -> Bool {
+        var isASCII = true
+        for byte in value.utf8 {
+            if byte < 0x20 || byte == 0x7F { return true }
+            if byte >= 0x80 { isASCII = false }
+        }
+        return !isASCII && value.unicodeScalars.contains { (0x80...0x9F).contains($0.value) }
     }
 
     package static func encode(_ value: String) -> String {
@@ -39,6 +49,7 @@ package enum S3Metadata {
     }
 
     private static func firstWord(in text: Substring) -> (range: Range<Substring.Index>, bytes: [UInt8])? {
+        guard text.utf8.contains(UInt8(ascii: "=")) else { return nil }
         var search = text
         while let start = search.firstRange(of: "=?") {
             if let word = word(at: start.lowerBound, in: text) { return word }
