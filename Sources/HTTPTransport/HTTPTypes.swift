@@ -136,7 +136,8 @@ package struct HTTPResponse: Sendable {
     package var digest: ContentDigest
 
     package init(
-        status: Int, headers: HTTPHeaders, body: [UInt8] = [], received: Int = 0, digest: ContentDigest = ContentDigest()
+        status: Int, headers: HTTPHeaders, body: [UInt8] = [], received: Int = 0,
+        digest: ContentDigest = ContentDigest()
     ) {
         self.status = status
         self.headers = headers
@@ -149,7 +150,8 @@ package struct HTTPResponse: Sendable {
 /// Why no complete reply arrived.
 package struct HTTPFailure: Error, Sendable, CustomStringConvertible {
     package enum Code: String, Sendable {
-        case badURL, resolve, connect, tls, certificate, reset, stalled, truncated, bodyTooLong, protocolViolation, cancelled, other
+        case badURL, resolve, connect, tls, certificate, reset, stalled, truncated, bodyTooLong, protocolViolation
+        case cancelled, other
     }
 
     package var code: Code

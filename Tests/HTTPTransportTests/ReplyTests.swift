@@ -39,7 +39,8 @@ import Testing
 
     @Test func chunkedBodiesAreJoinedAndTrailersIgnored() async throws {
         let response = try await reply(
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nX-Trailer: 1\r\n\r\n")
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + "5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nX-Trailer: 1\r\n\r\n")
         #expect(String(decoding: response.body, as: UTF8.self) == "hello world")
         #expect(response.headers["x-trailer"] == nil)
     }
