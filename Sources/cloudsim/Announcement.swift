@@ -54,12 +54,14 @@ struct Announcement: Encodable {
         let blobEndpoint = "\(sim.azure.endpoint)/\(account)"
         azure = Azure(
             endpoint: blobEndpoint, account: account, key: configuration.azure.key,
-            connectionString: "DefaultEndpointsProtocol=http;AccountName=\(account);AccountKey=\(configuration.azure.key);"
+            connectionString:
+                "DefaultEndpointsProtocol=http;AccountName=\(account);AccountKey=\(configuration.azure.key);"
                 + "BlobEndpoint=\(blobEndpoint);")
         control = sim.control.endpoint + "/_cloudsim"
         pid = getpid()
         environment = [
-            "AWS_ENDPOINT_URL_S3": s3.endpoint, "AWS_ACCESS_KEY_ID": s3.accessKey, "AWS_SECRET_ACCESS_KEY": s3.secretKey,
+            "AWS_ENDPOINT_URL_S3": s3.endpoint, "AWS_ACCESS_KEY_ID": s3.accessKey,
+            "AWS_SECRET_ACCESS_KEY": s3.secretKey,
             "AWS_REGION": s3.region, "AWS_DEFAULT_REGION": s3.region, "STORAGE_EMULATOR_HOST": gcs.endpoint,
             "AZURE_STORAGE_CONNECTION_STRING": azure.connectionString, "CLOUDSIM_CONTROL": control,
             "CLOUDSIM_PID": String(pid),
@@ -76,7 +78,10 @@ struct Announcement: Encodable {
     /// `export NAME='value'` lines, for `eval`.
     func shellAssignments() -> String {
         environment.sorted { $0.key < $1.key }
-            .map { "export \($0.key)='\($0.value.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'" }
+            .map { name, value in
+                let parts = value.split(separator: "'", omittingEmptySubsequences: false)
+                return "export \(name)='\(parts.joined(separator: "'\\''"))'"
+            }
             .joined(separator: "\n")
     }
 }

@@ -35,7 +35,8 @@ struct CloudSimCommand: AsyncParsableCommand {
     @Option(help: "Port of the control endpoint /_cloudsim/, which every other port has as well.")
     var controlPort = 0
 
-    @Option(help: ArgumentHelp("Keep objects in this directory; without it they are in memory.", valueName: "directory"))
+    @Option(
+        help: ArgumentHelp("Keep objects in this directory; without it they are in memory.", valueName: "directory"))
     var data: String?
 
     @Option(help: ArgumentHelp("JSON file with one fault rule or a list of them.", valueName: "file"))
@@ -59,7 +60,8 @@ struct CloudSimCommand: AsyncParsableCommand {
     @Option(help: "S3 region.")
     var region: String?
 
-    @Option(help: "Bearer token that the Google API takes; anonymous requests are taken anyway unless --gcs-needs-token.")
+    @Option(
+        help: "Bearer token that the Google API takes; anonymous requests are taken anyway unless --gcs-needs-token.")
     var gcsToken: String?
 
     @Flag(name: .customLong("gcs-needs-token"), help: "Refuse Google requests without a bearer token.")
@@ -71,7 +73,8 @@ struct CloudSimCommand: AsyncParsableCommand {
     @Option(help: "Azure shared key (base64).")
     var azureKey: String?
 
-    @Option(help: ArgumentHelp("Create this bucket (container) in all three clouds; may be repeated.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp("Create this bucket (container) in all three clouds; may be repeated.", valueName: "name"))
     var bucket: [String] = []
 
     @Option(help: ArgumentHelp("Write the JSON line to this file as well, once all ports are open.", valueName: "file"))
@@ -121,7 +124,8 @@ struct CloudSimCommand: AsyncParsableCommand {
             let data = try Data(contentsOf: URL(filePath: path))
             let isList = data.first { $0 > 0x20 } == UInt8(ascii: "[")
             let decoder = JSONDecoder()
-            return isList ? try decoder.decode([FaultRule].self, from: data) : [try decoder.decode(FaultRule.self, from: data)]
+            return isList
+                ? try decoder.decode([FaultRule].self, from: data) : [try decoder.decode(FaultRule.self, from: data)]
         } catch {
             throw ValidationError("--faults \(path) is not a JSON rule or list of rules: \(error)")
         }

@@ -275,3 +275,27 @@ def test_bad_control_requests(sim):
     ]:
         answer = requests.request(method, f"{sim.control}/{path}", json=body, timeout=10)
         assert answer.status_code == status and "error" in answer.json()
+
+
+def test_documents_that_lie(sim, s3, bucket):
+    right = s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    source = {"Bucket": bucket, "Key": "k"}
+
+    def with_fault(action, operation, call):
+        rule = sim.add_fault(action=action, operation=operation)
+        answer = call()
+        assert sim.fired(rule) == 1, (action, operation)
+        sim.call("DELETE", "faults")
+        return answer
+
+    def copy():
+        return s3.copy_object(Bucket=bucket, Key="c", CopySource=source)["CopyObjectResult"]
+
+    def listing():
+        return s3.list_objects_v2(Bucket=bucket, Prefix="k")["Contents"][0]
+
+    assert with_fault("wrong-etag", "CopyObject", copy)["ETag"] != right["ETag"]
+    assert "ETag" not in with_fault("missing-etag", "CopyObject", copy)
+    assert with_fault("wrong-checksum", "CopyObject", copy)["ChecksumCRC32"] != right["ChecksumCRC32"]
+    assert with_fault("wrong-etag", "ListObjectsV2", listing)["ETag"] != right["ETag"]
+    assert "ETag" not in with_fault("missing-etag", "ListObjectsV2", listing)

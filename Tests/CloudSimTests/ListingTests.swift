@@ -8,9 +8,10 @@ import Testing
         var pages: [[String]] = []
         while pages.count < 1_000 {
             let page = bucket.list(query)
-            pages.append(page.entries.map { entry in
-                if case .prefix = entry { entry.name.text + "*" } else { entry.name.text }
-            })
+            pages.append(
+                page.entries.map { entry in
+                    if case .prefix = entry { entry.name.text + "*" } else { entry.name.text }
+                })
             guard let next = page.next else { break }
             query.start = next
         }

@@ -31,7 +31,9 @@ struct RawConnection {
         }
         guard connected == 0 else { throw Failure(operation: "connect", errno: errno) }
         let bytes = Array(request.utf8)
-        guard send(descriptor, bytes, bytes.count, 0) == bytes.count else { throw Failure(operation: "send", errno: errno) }
+        guard send(descriptor, bytes, bytes.count, 0) == bytes.count else {
+            throw Failure(operation: "send", errno: errno)
+        }
         var answer: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4_096)
         while true {

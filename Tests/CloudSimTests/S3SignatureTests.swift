@@ -51,7 +51,8 @@ import Testing
     @Test func presignedURL() async throws {
         func target(_ signature: String) -> String {
             let credential = Self.credential.split(separator: "/").joined(separator: "%2F")
-            return "/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=\(credential)&X-Amz-Date=20130524T000000Z"
+            return
+                "/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=\(credential)&X-Amz-Date=20130524T000000Z"
                 + "&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature=\(signature)"
         }
         let right = "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"

@@ -18,7 +18,8 @@ import Testing
         var map = SortedNames<Int>()
         var model: [ObjectName: Int] = [:]
         for step in 0..<20_000 {
-            let name = ObjectName((0..<Int.random(in: 0...3, using: &generator)).map { _ in UInt8.random(in: 0...40, using: &generator) })
+            let name = ObjectName(
+                (0..<Int.random(in: 0...3, using: &generator)).map { _ in UInt8.random(in: 0...40, using: &generator) })
             if Int.random(in: 0..<3, using: &generator) == 0 {
                 map[name] = nil
                 model[name] = nil

@@ -97,8 +97,11 @@ extension Exchange {
     /// A value of the same form that differs: the first letter behind any `name=` is another one.
     private static func otherBase64(_ value: String) -> String {
         var bytes = Array(value.utf8)
-        let start = value.hasPrefix("crc32c=") || value.hasPrefix("md5=") ? bytes.firstIndex(of: UInt8(ascii: "="))! + 1 : 0
-        if start < bytes.count { bytes[start] = bytes[start] == UInt8(ascii: "A") ? UInt8(ascii: "B") : UInt8(ascii: "A") }
+        let start =
+            value.hasPrefix("crc32c=") || value.hasPrefix("md5=") ? bytes.firstIndex(of: UInt8(ascii: "="))! + 1 : 0
+        if start < bytes.count {
+            bytes[start] = bytes[start] == UInt8(ascii: "A") ? UInt8(ascii: "B") : UInt8(ascii: "A")
+        }
         return String(decoding: bytes, as: UTF8.self)
     }
 

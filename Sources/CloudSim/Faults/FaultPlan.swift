@@ -85,7 +85,10 @@ package final class FaultPlan: Sendable {
                     guard state.generators[state.entries[index].id]!.unit() < probability else { continue }
                 }
                 if !rule.action.firesWhenApplied { state.entries[index].fired += 1 }
-                result.append(ActiveFault(id: state.entries[index].id, rule: rule, random: state.generators[state.entries[index].id]!.next()))
+                result.append(
+                    ActiveFault(
+                        id: state.entries[index].id, rule: rule,
+                        random: state.generators[state.entries[index].id]!.next()))
             }
             return result
         }

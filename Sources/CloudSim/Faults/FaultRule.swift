@@ -89,7 +89,8 @@ package enum FaultAction: String, Codable, Sendable, CaseIterable {
     case resetAfterBytes = "reset-after-bytes"
     /// Silence after `bytes`, for ever or for `milliseconds`; the connection stays open.
     case stallAfterBytes = "stall-after-bytes"
-    /// Right status, `bytes` fewer (default half); Content-Length agrees if `matchingLength`, else the connection closes.
+    /// Right status, `bytes` fewer (default half); Content-Length agrees if `matchingLength`, else the connection
+    /// closes.
     case shortBody = "short-body"
     /// `bytes` more than there are (default 16); Content-Length agrees if `matchingLength`.
     case longBody = "long-body"

@@ -65,7 +65,8 @@ final class RequestFaults {
                 return .answer(frontEnd.errorResponse(.expiredCredentials, exchange))
             case .clockSkew:
                 var response = frontEnd.errorResponse(.clockSkewed, exchange)
-                let shifted = SimTime(nanoseconds: services.clock.now.nanoseconds + Int64(rule.seconds ?? 3_600) * 1_000_000_000)
+                let shifted = SimTime(
+                    nanoseconds: services.clock.now.nanoseconds + Int64(rule.seconds ?? 3_600) * 1_000_000_000)
                 response.headers.replaceOrAdd(name: "Date", value: shifted.httpDate)
                 return .answer(response)
             case .redirectTo:

@@ -25,10 +25,13 @@ struct S3Address {
     }
 
     private static func bucket(inHost host: String) -> String? {
-        let name = host.split(separator: ":", maxSplits: 1)[0]
-        for suffix in suffixes where name.hasSuffix(suffix) {
-            let bucket = name.dropLast(suffix.utf8.count)
-            return bucket.isEmpty || bucket == "s3" ? nil : String(bucket)
+        let name = host.utf8.prefix { $0 != UInt8(ascii: ":") }
+        // A plain address, as nearly all requests have it, is settled by its last byte.
+        guard let last = name.last, last == UInt8(ascii: "t") || last == UInt8(ascii: "o") else { return nil }
+        for suffix in suffixes
+        where name.count > suffix.utf8.count && name.suffix(suffix.utf8.count).elementsEqual(suffix.utf8) {
+            let bucket = String(Substring(name.dropLast(suffix.utf8.count)))
+            return bucket == "s3" ? nil : bucket
         }
         return nil
     }

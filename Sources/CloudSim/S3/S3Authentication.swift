@@ -24,10 +24,15 @@ struct S3ChunkSigning {
 final class S3Authenticator {
     private static let maximumSkewSeconds: Int64 = 15 * 60
 
+    private static let noDate = S3Error(
+        403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
+
     private let credentials: S3Credentials
     private let verifies: Bool
     private let clock: SimClock
     private var calculator: S3SignatureCalculator
+    /// The latest timestamp parsed: clients send the same one for a second.
+    private var latestTimestamp: (text: String, time: SimTime) = ("", SimTime(seconds: 0))
 
     init(_ services: SimServices) {
         credentials = services.configuration.s3
@@ -54,7 +59,9 @@ final class S3Authenticator {
         guard claim.service == "s3" else {
             throw S3Error(
                 400, "AuthorizationHeaderMalformed",
-                "The authorization header is malformed; incorrect service \"\(claim.service)\". This endpoint belongs to \"s3\".")
+                "The authorization header is malformed; incorrect service \"\(claim.service)\". This "
+                    + "endpoint belongs to \"s3\"."
+            )
         }
         try checkSignedHeaders(claim, request)
         let payloadHash = try payloadHash(claim, request)
@@ -63,7 +70,8 @@ final class S3Authenticator {
             let canonical = S3SignatureCalculator.canonicalRequest(claim, request, payloadHash: payloadHash)
             throw S3Error(
                 403, "SignatureDoesNotMatch",
-                "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+                "The request signature we calculated does not match the signature you provided. Check "
+                    + "your key and signing method.",
                 fields: [
                     ("AWSAccessKeyId", claim.accessKey), ("SignatureProvided", claim.signature),
                     ("CanonicalRequest", String(decoding: canonical, as: UTF8.self)),
@@ -73,7 +81,8 @@ final class S3Authenticator {
     }
 
     private func checkToken(_ request: Request) throws(S3Error) {
-        let token = request.receivedHeaders.first(name: "x-amz-security-token") ?? request.queryValue("X-Amz-Security-Token")
+        let token =
+            request.receivedHeaders.first(name: "x-amz-security-token") ?? request.queryValue("X-Amz-Security-Token")
         switch (credentials.sessionToken, token) {
         case (nil, nil): return
         case (let expected?, let sent?) where expected == sent: return
@@ -87,9 +96,12 @@ final class S3Authenticator {
     }
 
     private func checkTime(_ claim: S3SignatureClaim) throws(S3Error) {
-        guard let time = SimTime(iso8601: claim.timestamp), claim.timestamp.hasPrefix(claim.day) else {
-            throw S3Error(403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
+        if latestTimestamp.text != claim.timestamp {
+            guard let time = SimTime(iso8601: claim.timestamp) else { throw Self.noDate }
+            latestTimestamp = (claim.timestamp, time)
         }
+        let time = latestTimestamp.time
+        guard claim.timestamp.hasPrefix(claim.day) else { throw Self.noDate }
         let age = clock.now.seconds - time.seconds
         if let expires = claim.expires {
             guard age <= Int64(expires) else {
@@ -142,7 +154,8 @@ final class S3Authenticator {
         var signing: S3ChunkSigning?
         if let claim {
             signing = S3ChunkSigning(
-                key: calculator.signingKey(claim), timestamp: claim.timestamp, scope: claim.scope, previous: claim.signature)
+                key: calculator.signingKey(claim), timestamp: claim.timestamp, scope: claim.scope,
+                previous: claim.signature)
         }
         switch value {
         case "UNSIGNED-PAYLOAD": return .unsigned
@@ -153,7 +166,8 @@ final class S3Authenticator {
             guard value.utf8.count == 64, let hash = Hex.decode(value) else {
                 throw .invalidArgument(
                     "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
-                        + "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.",
+                        + "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER "
+                        + "or a valid sha256 value.",
                     name: "x-amz-content-sha256", value: value)
             }
             return .signed(sha256: hash)

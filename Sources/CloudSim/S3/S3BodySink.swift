@@ -72,7 +72,11 @@ final class S3BodySink: BodySink {
         if let algorithm = claimed.algorithm {
             let value = claimed.isInTrailer ? trailers[algorithm.headerName] : claimed.value
             guard let value else {
-                throw S3Error(400, "MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.")
+                throw S3Error(
+                    400, "MalformedTrailerError",
+                    "The request contained trailing data that was not well-formed or did not conform to "
+                        + "our published schema."
+                )
             }
             guard value == algorithm.base64(digests) else { throw S3Error.badDigest(algorithm.rawValue) }
         }

@@ -40,8 +40,9 @@ enum S3ChecksumAlgorithm: String, CaseIterable {
     static func named(_ name: String) throws(S3Error) -> S3ChecksumAlgorithm {
         if let algorithm = S3ChecksumAlgorithm(rawValue: name.uppercased()) { return algorithm }
         if unsupported.contains(name.uppercased()) { throw .notImplemented("checksum algorithm \(name)") }
-        throw .invalidRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
-            + "[CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+        throw .invalidRequest(
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
+                + "[CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
     }
 
     /// The algorithm whose header has this name, such as an `x-amz-trailer` value.
@@ -157,12 +158,14 @@ struct S3ClaimedChecksum {
     init() {}
 
     init(_ request: Request) throws(S3Error) {
-        for (name, value) in request.headers where name.utf8.count > 15 && name.lowercased().hasPrefix("x-amz-checksum-") {
+        for (name, value) in request.headers
+        where name.utf8.count > 15 && name.lowercased().hasPrefix("x-amz-checksum-") {
             let lower = name.lowercased()
             if ["x-amz-checksum-mode", "x-amz-checksum-type", "x-amz-checksum-algorithm"].contains(lower) { continue }
             guard let known = S3ChecksumAlgorithm.header(lower) else { throw .notImplemented(lower) }
             guard algorithm == nil else {
-                throw .invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+                throw .invalidRequest(
+                    "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
             }
             try Self.check(value, known)
             algorithm = known
@@ -173,7 +176,8 @@ struct S3ClaimedChecksum {
                 throw .invalidRequest("The value specified in the x-amz-trailer header is not supported")
             }
             guard algorithm == nil else {
-                throw .invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+                throw .invalidRequest(
+                    "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
             }
             algorithm = known
             isInTrailer = true
@@ -184,7 +188,10 @@ struct S3ClaimedChecksum {
                 throw .invalidRequest("Value for x-amz-sdk-checksum-algorithm header is invalid.")
             }
             guard algorithm != nil || request.header("content-md5") != nil else {
-                throw .invalidRequest("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+                throw .invalidRequest(
+                    "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or "
+                        + "x-amz-trailer headers were found."
+                )
             }
         }
     }

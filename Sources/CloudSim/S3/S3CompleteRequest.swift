@@ -16,7 +16,8 @@ struct S3CompleteRequest {
             root.name == "CompleteMultipartUpload"
         else { throw .malformedXML }
         for element in root.children("Part") {
-            guard let number = element.child("PartNumber").flatMap({ Int($0.text) }), let etag = element.child("ETag")?.text
+            guard let number = element.child("PartNumber").flatMap({ Int($0.text) }),
+                let etag = element.child("ETag")?.text
             else { throw .malformedXML }
             var checksums: [S3ChecksumAlgorithm: String] = [:]
             for algorithm in S3ChecksumAlgorithm.allCases {

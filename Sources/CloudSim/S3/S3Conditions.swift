@@ -7,7 +7,8 @@ enum S3Conditions {
         func bare(_ tag: some StringProtocol) -> Substring {
             let text = tag.drop { $0 == " " }
             let trimmed = text.last == " " ? text.dropLast() : text[...]
-            return Substring(trimmed).hasPrefix("\"") && trimmed.count >= 2 ? Substring(trimmed.dropFirst().dropLast()) : Substring(trimmed)
+            return Substring(trimmed).hasPrefix("\"") && trimmed.count >= 2
+                ? Substring(trimmed.dropFirst().dropLast()) : Substring(trimmed)
         }
         let wanted = bare(etag)
         return list.split(separator: ",").contains { tag in
@@ -30,7 +31,9 @@ enum S3Conditions {
         if let list = request.header(prefix + "if-none-match") {
             guard !names(list, etag) else { throw isCopy ? .preconditionFailed("If-None-Match") : notModified(object) }
         } else if let date = request.header(prefix + "if-modified-since").flatMap({ SimTime(httpDate: $0) }) {
-            guard modified > date.seconds else { throw isCopy ? .preconditionFailed("If-Modified-Since") : notModified(object) }
+            guard modified > date.seconds else {
+                throw isCopy ? .preconditionFailed("If-Modified-Since") : notModified(object)
+            }
         }
     }
 

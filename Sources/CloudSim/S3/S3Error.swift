@@ -10,7 +10,10 @@ struct S3Error: Error {
     var fields: [(String, String)] = []
     var headers: [(String, String)] = []
 
-    init(_ status: Int, _ code: String, _ message: String, fields: [(String, String)] = [], headers: [(String, String)] = []) {
+    init(
+        _ status: Int, _ code: String, _ message: String, fields: [(String, String)] = [],
+        headers: [(String, String)] = []
+    ) {
         self.status = status
         self.code = code
         self.message = message
@@ -21,9 +24,12 @@ struct S3Error: Error {
     static let accessDenied = S3Error(403, "AccessDenied", "Access Denied")
     static let noSuchUpload = S3Error(
         404, "NoSuchUpload",
-        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.")
+        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been "
+            + "aborted or completed."
+    )
     static let malformedXML = S3Error(
-        400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
+        400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema"
+    )
     static let methodNotAllowed = S3Error(
         405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
     static let missingContentLength = S3Error(
@@ -32,7 +38,8 @@ struct S3Error: Error {
         400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
     static let incompleteBody = S3Error(
         400, "IncompleteBody",
-        "You did not provide the number of bytes specified by the Content-Length or x-amz-decoded-content-length header")
+        "You did not provide the number of bytes specified by the Content-Length or x-amz-decoded-content-length header"
+    )
 
     static func noSuchKey(_ name: ObjectName) -> S3Error {
         S3Error(404, "NoSuchKey", "The specified key does not exist.", fields: [("Key", name.text)])
@@ -63,14 +70,17 @@ struct S3Error: Error {
 
     static func notImplemented(_ what: String) -> S3Error {
         S3Error(
-            501, "NotImplemented", "A header or parameter you provided implies functionality that is not implemented: \(what)",
+            501, "NotImplemented",
+            "A header or parameter you provided implies functionality that is not implemented: \(what)",
             fields: [("Header", what)])
     }
 
     /// The usual code of a status, for faults that name only the status.
     static func usual(_ status: Int, code: String?, message: String?) -> S3Error {
         let known: [Int: (String, String)] = [
-            301: ("PermanentRedirect", "The bucket you are attempting to access must be addressed using another endpoint."),
+            301: (
+                "PermanentRedirect", "The bucket you are attempting to access must be addressed using another endpoint."
+            ),
             400: ("InvalidRequest", "Invalid Request"), 403: ("AccessDenied", "Access Denied"),
             404: ("NoSuchKey", "The specified key does not exist."), 405: ("MethodNotAllowed", "Method Not Allowed"),
             409: ("OperationAborted", "A conflicting conditional operation is currently in progress."),

@@ -22,7 +22,8 @@ extension S3FrontEnd {
     func createBucket(_ call: S3Call) throws {
         let name = call.exchange.target.bucket ?? ""
         guard Self.isValid(name) else {
-            throw S3Error(400, "InvalidBucketName", "The specified bucket is not valid.", fields: [("BucketName", name)])
+            throw S3Error(
+                400, "InvalidBucketName", "The specified bucket is not valid.", fields: [("BucketName", name)])
         }
         guard storage.bucket(name) == nil else {
             throw S3Error(
@@ -52,16 +53,20 @@ extension S3FrontEnd {
         if let signed = call.region, signed != wanted {
             throw S3Error(
                 400, "IllegalLocationConstraintException",
-                "The \(wanted) location constraint is incompatible for the region specific endpoint this request was sent to.")
+                "The \(wanted) location constraint is incompatible for the region specific endpoint this "
+                    + "request was sent to."
+            )
         }
         return wanted
     }
 
     private static func isValid(_ name: String) -> Bool {
-        guard (3...63).contains(name.utf8.count), name.first != "-", name.first != ".", name.last != "-", name.last != "."
+        guard (3...63).contains(name.utf8.count), name.first != "-", name.first != ".", name.last != "-",
+            name.last != "."
         else { return false }
         return name.utf8.allSatisfy { byte in
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
                 || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".")
         }
     }
@@ -78,7 +83,8 @@ extension S3FrontEnd {
         let bucket = try bucket(call)
         guard bucket.isEmpty else {
             throw S3Error(
-                409, "BucketNotEmpty", "The bucket you tried to delete is not empty", fields: [("BucketName", bucket.name)])
+                409, "BucketNotEmpty", "The bucket you tried to delete is not empty",
+                fields: [("BucketName", bucket.name)])
         }
         storage.deleteBucket(bucket.name)
         call.exchange.respond(Response(.noContent, headers: standardHeaders()))
@@ -127,7 +133,8 @@ extension S3FrontEnd {
         do {
             let claimed = try S3ClaimedChecksum(call.request)
             if requireChecksum, claimed.algorithm == nil, call.request.header("content-md5") == nil {
-                throw S3Error.invalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+                throw S3Error.invalidRequest(
+                    "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
             }
             let sink = try S3DocumentSink(call.request, call.payload, claimed, limit: Self.xmlLimit)
             exchange.streamBody(to: sink) { result in

@@ -17,13 +17,13 @@ extension S3FrontEnd {
                 _ = try result.get()
                 let document = try sink.finish()
                 if let done = self.completions[id], done.bucket == bucket.name, done.name == call.key {
-                    return self.completionAnswer(bucket, done.object)
+                    return self.completionAnswer(bucket, done.object, exchange)
                 }
                 let upload = try self.upload(call, in: bucket)
                 let object = try self.complete(upload, S3CompleteRequest(document), call, bucket)
                 bucket.uploads[upload.id] = nil
                 self.completions.add(id, bucket: bucket.name, object)
-                return self.completionAnswer(bucket, object)
+                return self.completionAnswer(bucket, object, exchange)
             }
         }
     }
@@ -37,12 +37,15 @@ extension S3FrontEnd {
         for part in parts { body.append(part.part.body) }
         if let text = call.request.header("x-amz-mp-object-size") {
             guard Int(text) == body.count else {
-                throw S3Error.invalidRequest("The provided 'x-amz-mp-object-size' header value does not match what was computed.")
+                throw S3Error.invalidRequest(
+                    "The provided 'x-amz-mp-object-size' header value does not match what was computed.")
             }
         }
         if let type = call.request.header("x-amz-checksum-type"), type.uppercased() != checksum.type.rawValue {
             throw S3Error.invalidRequest(
-                "The upload was created using the \(checksum.type.rawValue) checksum mode. The complete request must use the same checksum mode.")
+                "The upload was created using the \(checksum.type.rawValue) checksum mode. The complete "
+                    + "request must use the same checksum mode."
+            )
         }
         var attributes = upload.attributes
         S3UploadChecksum.remove(from: &attributes)
@@ -76,20 +79,25 @@ extension S3FrontEnd {
             guard isNext, !usesChecksums || item.number == index + 1 else {
                 throw S3Error(
                     400, "InvalidPartOrder",
-                    "The list of parts was not in ascending order. The parts list must be specified in order by part number.")
+                    "The list of parts was not in ascending order. The parts list must be specified in "
+                        + "order by part number."
+                )
             }
             let missing = S3Error(
                 400, "InvalidPart",
-                "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+                "One or more of the specified parts could not be found. The part may not have been "
+                    + "uploaded, or the specified entity tag may not match the part's entity tag.",
                 fields: [("UploadId", upload.id), ("PartNumber", String(item.number)), ("ETag", item.etag)])
-            guard let part = upload.parts[item.number], S3Conditions.names(item.etag, part.etag), item.etag != "*" else {
+            guard let part = upload.parts[item.number], S3Conditions.names(item.etag, part.etag), item.etag != "*"
+            else {
                 throw missing
             }
             if let value = item.checksums[checksum.algorithm] {
                 guard value == checksum.algorithm.base64(part.digests) else { throw missing }
             } else if checksum.isDeclared && checksum.type == .composite {
                 throw S3Error.invalidRequest(
-                    "The upload was created using a \(checksum.algorithm.rawValue.lowercased()) checksum. The complete request must include the checksum for each part. "
+                    "The upload was created using a \(checksum.algorithm.rawValue.lowercased()) "
+                        + "checksum. The complete request must include the checksum for each part. "
                         + "It was missing for part \(item.number) in the request.")
             }
             chosen.append((item.number, part))
@@ -148,16 +156,16 @@ extension S3FrontEnd {
         return "\"\(Hex.encode(bytes))-\(parts.count)\""
     }
 
-    private func completionAnswer(_ bucket: Bucket, _ object: StoredObject) -> Response {
+    private func completionAnswer(_ bucket: Bucket, _ object: StoredObject, _ exchange: Exchange) -> Response {
         var body = XMLBuffer()
         body.raw("<CompleteMultipartUploadResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">")
         let path = PercentCoding.encode(object.name.bytes, keepingSlash: true)
         body.element("Location", "\(services.endpoint)/\(bucket.name)/\(path)")
         body.element("Bucket", bucket.name)
         body.element("Key", object.name.text)
-        body.element("ETag", object.attributes.etag)
+        if let etag = toldETag(object.attributes.etag, exchange) { body.element("ETag", etag) }
         if let checksum = S3Checksum(object.attributes) {
-            body.element(checksum.algorithm.elementName, checksum.value)
+            body.element(checksum.algorithm.elementName, toldChecksum(checksum.value, exchange))
             body.element("ChecksumType", checksum.type.rawValue)
         }
         body.raw("</CompleteMultipartUploadResult>")

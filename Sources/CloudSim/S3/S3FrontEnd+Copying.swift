@@ -9,15 +9,22 @@ extension S3FrontEnd {
         let request = call.request
         let source = try copySource(call)
         guard source.size <= Self.copyLimit else {
-            throw S3Error.invalidRequest("The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
+            throw S3Error.invalidRequest(
+                "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
         }
         let replaces = try directive(request, "x-amz-metadata-directive")
         let isOntoItself = source === bucket.object(call.key)
-        let changesPlacement = ["x-amz-storage-class", "x-amz-server-side-encryption", "x-amz-website-redirect-location", "x-amz-checksum-algorithm"]
-            .contains { request.headers.contains(name: $0) }
+        let changesPlacement = [
+            "x-amz-storage-class", "x-amz-server-side-encryption", "x-amz-website-redirect-location",
+            "x-amz-checksum-algorithm",
+        ]
+        .contains { request.headers.contains(name: $0) }
         guard replaces || !isOntoItself || changesPlacement else {
             throw S3Error.invalidRequest(
-                "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
+                "This copy request is illegal because it is trying to copy an object to itself without "
+                    + "changing the object's metadata, storage class, website redirect location or encryption "
+                    + "attributes."
+            )
         }
         try S3Conditions.checkWrite(request, call.key, bucket.object(call.key))
         var attributes = try copiedAttributes(source, request, replaces: replaces)
@@ -44,15 +51,17 @@ extension S3FrontEnd {
         var body = XMLBuffer()
         body.raw("<CopyObjectResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">")
         body.element("LastModified", dates.iso8601(object.attributes.modified))
-        body.element("ETag", object.attributes.etag)
+        if let etag = toldETag(object.attributes.etag, call.exchange) { body.element("ETag", etag) }
         if let checksum = S3Checksum(object.attributes) {
-            body.element(checksum.algorithm.elementName, checksum.value)
+            body.element(checksum.algorithm.elementName, toldChecksum(checksum.value, call.exchange))
             body.element("ChecksumType", checksum.type.rawValue)
         }
         body.raw("</CopyObjectResult>")
         var headers = standardHeaders()
         if let version = object.attributes.versionID { headers.add(name: "x-amz-version-id", value: version) }
-        if let version = source.attributes.versionID { headers.add(name: "x-amz-copy-source-version-id", value: version) }
+        if let version = source.attributes.versionID {
+            headers.add(name: "x-amz-copy-source-version-id", value: version)
+        }
         call.exchange.respond(xml(body, headers))
     }
 
@@ -98,7 +107,9 @@ extension S3FrontEnd {
         let path = PercentCoding.decode(text.utf8, plusIsSpace: true)
         let start = path.first == UInt8(ascii: "/") ? 1 : 0
         guard let slash = path[start...].firstIndex(of: UInt8(ascii: "/")), slash + 1 < path.count else {
-            throw S3Error.invalidArgument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey", name: "x-amz-copy-source", value: header)
+            throw S3Error.invalidArgument(
+                "Copy Source must mention the source bucket and key: sourcebucket/sourcekey", name: "x-amz-copy-source",
+                value: header)
         }
         let bucketName = String(decoding: path[start..<slash], as: UTF8.self)
         let name = ObjectName(Array(path[(slash + 1)...]))
@@ -118,19 +129,24 @@ extension S3FrontEnd {
         let source = try copySource(call)
         var body = source.body
         if let header = call.request.header("x-amz-copy-source-range") {
-            guard let range = try? S3Range.parse(header, size: source.size), header.split(separator: "-").count == 2 else {
+            guard let range = try? S3Range.parse(header, size: source.size), header.split(separator: "-").count == 2
+            else {
                 throw S3Error.invalidArgument(
-                    "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
+                    "The x-amz-copy-source-range value must be of the form bytes=first-last where first "
+                        + "and last are the zero-based offsets of the first and last bytes to copy",
                     name: "x-amz-copy-source-range", value: header)
             }
             let last = Int(header.split(separator: "-")[1]) ?? 0
             guard last < source.size else {
-                throw S3Error.invalidArgument("Range specified is not valid for source object of size: \(source.size)", name: "x-amz-copy-source-range", value: header)
+                throw S3Error.invalidArgument(
+                    "Range specified is not valid for source object of size: \(source.size)",
+                    name: "x-amz-copy-source-range", value: header)
             }
             body = body.slice(range)
         }
         guard body.count <= Self.copyLimit else {
-            throw S3Error.invalidRequest("The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
+            throw S3Error.invalidRequest(
+                "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
         }
         let algorithm = S3UploadChecksum(upload)
         var running = RunningDigests(etagDigests.union(algorithm.algorithm.digest))
@@ -142,13 +158,15 @@ extension S3FrontEnd {
         var answer = XMLBuffer()
         answer.raw("<CopyPartResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">")
         answer.element("LastModified", dates.iso8601(part.modified))
-        answer.element("ETag", part.etag)
+        if let etag = toldETag(part.etag, call.exchange) { answer.element("ETag", etag) }
         if algorithm.isDeclared, let value = algorithm.algorithm.base64(digests) {
-            answer.element(algorithm.algorithm.elementName, value)
+            answer.element(algorithm.algorithm.elementName, toldChecksum(value, call.exchange))
         }
         answer.raw("</CopyPartResult>")
         var headers = standardHeaders()
-        if let version = source.attributes.versionID { headers.add(name: "x-amz-copy-source-version-id", value: version) }
+        if let version = source.attributes.versionID {
+            headers.add(name: "x-amz-copy-source-version-id", value: version)
+        }
         call.exchange.respond(xml(answer, headers))
     }
 }

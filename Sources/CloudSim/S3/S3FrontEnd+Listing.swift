@@ -17,7 +17,8 @@ extension S3FrontEnd {
     private func isURLEncoded(_ request: Request) throws(S3Error) -> Bool {
         guard let encoding = request.queryValue("encoding-type"), !encoding.isEmpty else { return false }
         guard encoding == "url" else {
-            throw .invalidArgument("Invalid Encoding Method specified in Request", name: "encoding-type", value: encoding)
+            throw .invalidArgument(
+                "Invalid Encoding Method specified in Request", name: "encoding-type", value: encoding)
         }
         return true
     }
@@ -25,7 +26,9 @@ extension S3FrontEnd {
     private func query(_ request: Request) throws(S3Error) -> ListQuery {
         var query = ListQuery()
         query.prefix = ObjectName(request.queryValue("prefix") ?? "")
-        if let delimiter = request.queryValue("delimiter"), !delimiter.isEmpty { query.delimiter = Array(delimiter.utf8) }
+        if let delimiter = request.queryValue("delimiter"), !delimiter.isEmpty {
+            query.delimiter = Array(delimiter.utf8)
+        }
         query.limit = try limit(request, "max-keys")
         return query
     }
@@ -39,7 +42,8 @@ extension S3FrontEnd {
         let startAfter = request.queryValue("start-after")
         if let token {
             guard let bytes = Base64.decode(token), !token.isEmpty else {
-                throw S3Error.invalidArgument("The continuation token provided is incorrect", name: "continuation-token", value: token)
+                throw S3Error.invalidArgument(
+                    "The continuation token provided is incorrect", name: "continuation-token", value: token)
             }
             query.start = ObjectName(bytes)
         } else if let startAfter, !startAfter.isEmpty {
@@ -59,7 +63,8 @@ extension S3FrontEnd {
         body.element("MaxKeys", query.limit)
         body.element("IsTruncated", result.isTruncated ? "true" : "false")
         if encodes { body.element("EncodingType", "url") }
-        writeEntries(result.page, encodes, withOwner: request.queryValue("fetch-owner") == "true", &body)
+        let isOwnerWanted = request.queryValue("fetch-owner") == "true"
+        writeEntries(result.page, encodes, withOwner: isOwnerWanted, call.exchange, &body)
         body.raw("</ListBucketResult>")
         call.exchange.respond(xml(body))
     }
@@ -73,7 +78,8 @@ extension S3FrontEnd {
         if !marker.isEmpty {
             let name = ObjectName(marker)
             // A marker that is a common prefix stands for everything below it.
-            if let delimiter = query.delimiter, name.hasPrefix(query.prefix), name.bytes.count > query.prefix.bytes.count,
+            if let delimiter = query.delimiter, name.hasPrefix(query.prefix),
+                name.bytes.count > query.prefix.bytes.count,
                 name.bytes.suffix(delimiter.count) == delimiter[...], let after = name.afterPrefix
             {
                 query.start = after
@@ -94,10 +100,12 @@ extension S3FrontEnd {
         // Without a delimiter the service names no next marker: the last key is the one.
         if let forced = result.forcedToken {
             writeName("NextMarker", Array(forced.utf8), encodes, &body)
-        } else if result.page.next != nil, !result.hidesToken, query.delimiter != nil, let last = result.page.entries.last {
+        } else if result.page.next != nil, !result.hidesToken, query.delimiter != nil,
+            let last = result.page.entries.last
+        {
             writeName("NextMarker", last.name.bytes, encodes, &body)
         }
-        writeEntries(result.page, encodes, withOwner: true, &body)
+        writeEntries(result.page, encodes, withOwner: true, call.exchange, &body)
         body.raw("</ListBucketResult>")
         call.exchange.respond(xml(body))
     }
@@ -108,13 +116,15 @@ extension S3FrontEnd {
         body.close(element)
     }
 
-    private func writeEntries(_ page: ListPage, _ encodes: Bool, withOwner: Bool, _ body: inout XMLBuffer) {
+    private func writeEntries(
+        _ page: ListPage, _ encodes: Bool, withOwner: Bool, _ exchange: Exchange, _ body: inout XMLBuffer
+    ) {
         for entry in page.entries {
             guard case .object(let object) = entry else { continue }
             body.raw("<Contents><Key>")
             if encodes { body.formEncoded(object.name.bytes) } else { body.escaped(object.name.bytes) }
             body.raw("</Key>")
-            writeObject(object, withOwner: withOwner, &body)
+            writeObject(object, withOwner: withOwner, exchange, &body)
             body.raw("</Contents>")
         }
         for case .prefix(let name) in page.entries {
@@ -125,13 +135,18 @@ extension S3FrontEnd {
     }
 
     /// The elements that listings of objects and of versions share.
-    private func writeObject(_ object: StoredObject, withOwner: Bool, _ body: inout XMLBuffer) {
+    private func writeObject(
+        _ object: StoredObject, withOwner: Bool, _ exchange: Exchange, _ body: inout XMLBuffer
+    ) {
         let attributes = object.attributes
         body.raw("<LastModified>")
         body.plain(dates.iso8601(attributes.modified))
-        body.raw("</LastModified><ETag>&quot;")
-        body.plain(String(attributes.etag.dropFirst().dropLast()))
-        body.raw("&quot;</ETag>")
+        body.raw("</LastModified>")
+        if let etag = toldETag(attributes.etag, exchange) {
+            body.raw("<ETag>")
+            body.escaped(etag.utf8)
+            body.raw("</ETag>")
+        }
         if let checksum = S3ChecksumKind(attributes) {
             body.raw("<ChecksumAlgorithm>")
             body.plain(checksum.algorithm.rawValue)
@@ -183,7 +198,7 @@ extension S3FrontEnd {
             if attributes.isDeleteMarker {
                 body.element("LastModified", dates.iso8601(attributes.modified))
             } else {
-                writeObject(version.object, withOwner: true, &body)
+                writeObject(version.object, withOwner: true, call.exchange, &body)
             }
             body.close(element)
         }
@@ -279,7 +294,8 @@ struct S3VersionPage {
             let all = (bucket.object(name).map { [$0] } ?? []) + (bucket.older[name] ?? [])
             var rest = all[...]
             if name == keyMarker {
-                guard !versionMarker.isEmpty, let seen = all.firstIndex(where: { ($0.attributes.versionID ?? "null") == versionMarker })
+                guard !versionMarker.isEmpty,
+                    let seen = all.firstIndex(where: { ($0.attributes.versionID ?? "null") == versionMarker })
                 else { continue }
                 rest = all[(seen + 1)...]
             }

@@ -61,12 +61,14 @@ extension S3FrontEnd {
             let sent = claimed.algorithm
             guard sent == declared.algorithm || (sent == nil && declared.type == .fullObject) else {
                 throw S3Error.invalidRequest(
-                    "Checksum Type mismatch occurred, expected checksum Type: \(declared.algorithm.rawValue.lowercased()), "
+                    "Checksum Type mismatch occurred, expected checksum Type: "
+                        + "\(declared.algorithm.rawValue.lowercased()), "
                         + "actual checksum Type: \(sent?.rawValue.lowercased() ?? "null")")
             }
         }
         let sink = try S3BodySink(
-            call.request, call.payload, storage, computing: etagDigests.union(declared.algorithm.digest), claimed: claimed)
+            call.request, call.payload, storage, computing: etagDigests.union(declared.algorithm.digest),
+            claimed: claimed)
         let exchange = call.exchange
         exchange.streamBody(to: sink) { result in
             self.answer(exchange) {

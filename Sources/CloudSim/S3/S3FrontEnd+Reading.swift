@@ -60,7 +60,8 @@ extension S3FrontEnd {
             guard !object.attributes.isDeleteMarker else {
                 var error = S3Error.methodNotAllowed
                 error.headers = [
-                    ("x-amz-delete-marker", "true"), ("Last-Modified", object.attributes.modified.httpDate), ("Allow", "DELETE"),
+                    ("x-amz-delete-marker", "true"), ("Last-Modified", object.attributes.modified.httpDate),
+                    ("Allow", "DELETE"),
                 ]
                 throw error
             }
@@ -69,7 +70,9 @@ extension S3FrontEnd {
         guard let object = bucket.object(name) else {
             var error = S3Error.noSuchKey(name)
             if let marker = bucket.older[name]?.first, marker.attributes.isDeleteMarker {
-                error.headers = [("x-amz-delete-marker", "true"), ("x-amz-version-id", marker.attributes.versionID ?? "null")]
+                error.headers = [
+                    ("x-amz-delete-marker", "true"), ("x-amz-version-id", marker.attributes.versionID ?? "null"),
+                ]
             }
             throw error
         }
@@ -82,11 +85,13 @@ extension S3FrontEnd {
             fields: [("StorageClass", object.attributes.storageClass ?? "STANDARD")])
     }
 
-    private func part(_ text: String, of object: StoredObject) throws -> (range: Range<Int>?, values: [String: String]) {
+    private func part(_ text: String, of object: StoredObject) throws -> (range: Range<Int>?, values: [String: String])
+    {
         let parts = object.attributes.parts
         let count = max(1, parts.count)
         guard let number = Int(text), number >= 1 else {
-            throw S3Error.invalidArgument("Part number must be an integer between 1 and 10000, inclusive", name: "partNumber", value: text)
+            throw S3Error.invalidArgument(
+                "Part number must be an integer between 1 and 10000, inclusive", name: "partNumber", value: text)
         }
         guard number <= count else {
             throw S3Error(416, "InvalidPartNumber", "The requested partnumber is not satisfiable")
@@ -101,7 +106,11 @@ extension S3FrontEnd {
         guard !request.query.isEmpty else { return }
         for (name, value) in request.query where name.hasPrefix("response-") {
             let header = String(name.dropFirst("response-".count))
-            guard ["content-type", "content-language", "expires", "cache-control", "content-disposition", "content-encoding"].contains(header),
+            guard
+                [
+                    "content-type", "content-language", "expires", "cache-control", "content-disposition",
+                    "content-encoding",
+                ].contains(header),
                 value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
             else { continue }
             headers.replaceOrAdd(name: header, value: value)
@@ -114,7 +123,9 @@ extension S3FrontEnd {
         let wanted = Set(request.headers[canonicalForm: "x-amz-object-attributes"].map(String.init))
         let known: Set<String> = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"]
         guard !wanted.isEmpty, wanted.isSubset(of: known) else {
-            throw S3Error.invalidArgument("Invalid attribute name specified.", name: "x-amz-object-attributes", value: wanted.sorted().joined(separator: ","))
+            throw S3Error.invalidArgument(
+                "Invalid attribute name specified.", name: "x-amz-object-attributes",
+                value: wanted.sorted().joined(separator: ","))
         }
         let attributes = object.attributes
         let checksum = S3Checksum(attributes)

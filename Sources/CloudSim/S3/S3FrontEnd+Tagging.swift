@@ -43,7 +43,9 @@ extension S3FrontEnd {
             throw S3Error(403, "InvalidObjectState", "Restore is not allowed for the object's current storage class")
         }
         collectXML(call) { body in
-            guard let root = try? body.withUnsafeReadableBytes({ try XMLElement.parse($0) }), root.name == "RestoreRequest" else {
+            guard let root = try? body.withUnsafeReadableBytes({ try XMLElement.parse($0) }),
+                root.name == "RestoreRequest"
+            else {
                 throw S3Error.malformedXML
             }
             guard object.attributes.isArchived else { return Response(.ok, headers: self.standardHeaders()) }

@@ -55,7 +55,9 @@ extension S3FrontEnd {
         let bucket = try bucket(call)
         if let list = call.request.header("if-match") {
             guard let current = bucket.object(call.key) else { throw S3Error.noSuchKey(call.key) }
-            guard S3Conditions.names(list, current.attributes.etag) else { throw S3Error.preconditionFailed("If-Match") }
+            guard S3Conditions.names(list, current.attributes.etag) else {
+                throw S3Error.preconditionFailed("If-Match")
+            }
         }
         let outcome = try remove(call.key, version: call.request.queryValue("versionId"), from: bucket)
         var headers = standardHeaders()
@@ -95,7 +97,8 @@ extension S3FrontEnd {
             for item in request.items {
                 if let fault = failsEach {
                     let code = fault.code ?? "InternalError"
-                    self.writeFailure(item, S3Error(500, code, fault.message ?? "We encountered an internal error."), &answer)
+                    self.writeFailure(
+                        item, S3Error(500, code, fault.message ?? "We encountered an internal error."), &answer)
                 } else {
                     try self.delete(item, from: bucket, isQuiet: request.isQuiet, &answer)
                 }

@@ -138,6 +138,24 @@ final class S3FrontEnd: FrontEnd {
         Response(.ok, contentType: "application/xml", headers: headers ?? standardHeaders(), bytes: body.buffer)
     }
 
+    /// The ETag as a document tells it: another one, or none, where a fault says so.
+    func toldETag(_ etag: String, _ exchange: Exchange) -> String? {
+        if exchange.fault(.missingETag) != nil {
+            exchange.didFire(.missingETag)
+            return nil
+        }
+        guard exchange.fault(.wrongETag) != nil else { return etag }
+        exchange.didFire(.wrongETag)
+        return "\"00000000000000000000000000000bad\""
+    }
+
+    /// The checksum as a document tells it: of other bytes where a fault says so.
+    func toldChecksum(_ value: String, _ exchange: Exchange) -> String {
+        guard exchange.fault(.wrongChecksum) != nil else { return value }
+        exchange.didFire(.wrongChecksum)
+        return (value.hasPrefix("A") ? "B" : "A") + value.dropFirst()
+    }
+
     /// Digests to compute for ETags.
     var etagDigests: DigestSet { services.configuration.etag == .md5 ? .md5 : [] }
 

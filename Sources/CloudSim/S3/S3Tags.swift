@@ -36,6 +36,7 @@ struct S3Tags {
     }
 
     var query: String {
-        items.map { PercentCoding.encode($0.key.utf8) + "=" + PercentCoding.encode($0.value.utf8) }.joined(separator: "&")
+        items.map { PercentCoding.encode($0.key.utf8) + "=" + PercentCoding.encode($0.value.utf8) }.joined(
+            separator: "&")
     }
 }

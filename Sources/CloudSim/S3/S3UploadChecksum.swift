@@ -21,7 +21,8 @@ struct S3UploadChecksum {
         let typeName = request.header("x-amz-checksum-type")
         guard let name = request.header("x-amz-checksum-algorithm") else {
             guard typeName == nil else {
-                throw .invalidRequest("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
+                throw .invalidRequest(
+                    "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
             }
             algorithm = .crc64nvme
             type = .fullObject
@@ -37,13 +38,17 @@ struct S3UploadChecksum {
         guard let type = S3ChecksumType(rawValue: typeName.uppercased()) else {
             throw .invalidRequest("Value for x-amz-checksum-type header is invalid.")
         }
-        let isPossible = switch algorithm {
-        case .crc64nvme: type == .fullObject
-        case .crc32, .crc32c: true
-        case .sha1, .sha256: type == .composite
-        }
+        let isPossible =
+            switch algorithm {
+            case .crc64nvme: type == .fullObject
+            case .crc32, .crc32c: true
+            case .sha1, .sha256: type == .composite
+            }
         guard isPossible else {
-            throw .invalidRequest("The \(type.rawValue) checksum type cannot be used with the \(algorithm.rawValue.lowercased()) checksum algorithm.")
+            throw .invalidRequest(
+                "The \(type.rawValue) checksum type cannot be used with the "
+                    + "\(algorithm.rawValue.lowercased()) checksum algorithm."
+            )
         }
         self.type = type
     }

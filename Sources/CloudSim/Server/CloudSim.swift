@@ -4,7 +4,7 @@ import NIOPosix
 
 /// The HTTP APIs of S3, Google Cloud Storage and Azure Blob Storage on loopback.
 ///
-/// One event loop on one thread serves all ports, so that storage needs no lock and a benchmark's server costs one core.
+/// One event loop on one thread serves all ports: storage needs no lock, and a benchmark's server costs one core.
 package final class CloudSim: Sendable {
     /// Where one cloud is reached.
     package struct Service: Sendable {
@@ -72,12 +72,15 @@ package final class CloudSim: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2 << 10, initial: 16 << 10, maximum: 256 << 10))
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 2 << 10, initial: 16 << 10, maximum: 256 << 10)
+            )
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20))
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers([
-                        HTTPResponseEncoder(), ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)),
+                        HTTPResponseEncoder(),
+                        ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)),
                         ConnectionHandler(server: core, port: port),
                     ])
                 }
@@ -142,7 +145,8 @@ package final class CloudSim: Sendable {
         _ cloud: Cloud, bucket: String, key: String, storageClass: String, archived: Bool
     ) async throws {
         try await onLoop {
-            try $0.control.setStorageClass(cloud, bucket: bucket, key: key, storageClass: storageClass, archived: archived)
+            try $0.control.setStorageClass(
+                cloud, bucket: bucket, key: key, storageClass: storageClass, archived: archived)
         }
     }
 

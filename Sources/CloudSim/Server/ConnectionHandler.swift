@@ -1,10 +1,11 @@
+import NIOCore
+import NIOHTTP1
+
 #if canImport(Glibc)
     import Glibc
 #else
     import Darwin
 #endif
-import NIOCore
-import NIOHTTP1
 
 /// One client connection: turns HTTP parts into exchanges and sends their answers, one at a time.
 ///
@@ -91,7 +92,8 @@ final class ConnectionHandler: ChannelDuplexHandler, @unchecked Sendable {
         let request = Request(head)
         if port.frontEnd == nil || request.rawPath.hasPrefix("/_cloudsim/") {
             let exchange = Exchange(
-                request: request, target: RequestTarget("Control", .other), faults: [], services: server.controlServices,
+                request: request, target: RequestTarget("Control", .other), faults: [],
+                services: server.controlServices,
                 connection: self, eventLoop: context.eventLoop)
             self.exchange = exchange
             server.control.handle(exchange)

@@ -1,10 +1,11 @@
+import NIOCore
+import NIOHTTP1
+
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else
     import Foundation
 #endif
-import NIOCore
-import NIOHTTP1
 
 /// `/_cloudsim/…` on every port: faults, request counters, quick data, the clock. JSON in and out.
 ///

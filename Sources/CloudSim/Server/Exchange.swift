@@ -16,12 +16,15 @@ package final class Exchange {
     package var note: Any?
 
     private let services: SimServices
-    private unowned let connection: ConnectionHandler
+    /// Gone when the client is: an answer that comes later goes nowhere.
+    private weak var connection: ConnectionHandler?
     var consumer = BodyConsumer.none
     /// Bytes of the body seen so far.
     var bodyCount = 0
     private(set) var hasResponded = false
     private var asksForBody = false
+    /// Faults that front ends have counted; each counts once per request.
+    private var countedFaults: Set<Int> = []
     /// A client that waits for `100 Continue` was told to send its body.
     var permittedBody = false
 
@@ -44,9 +47,11 @@ package final class Exchange {
         return fault.rule
     }
 
-    /// Counts a fault that has had its effect, for the actions that are counted then (see `FaultAction`).
+    /// Counts a fault that has had its effect, once per request, for the actions that are counted then.
     package func didFire(_ action: FaultAction) {
-        for fault in faults where fault.rule.action == action && action.firesWhenApplied { services.faults.didFire(fault) }
+        for fault in faults where fault.rule.action == action && action.firesWhenApplied {
+            if countedFaults.insert(fault.id).inserted { services.faults.didFire(fault) }
+        }
     }
 
     /// Reads the whole body, at most `limit` bytes, and then calls `then` once.
@@ -55,7 +60,7 @@ package final class Exchange {
         asksForBody = true
         let capacity = min(request.contentLength ?? 4_096, limit)
         consumer = .collecting(ByteBufferAllocator().buffer(capacity: capacity), limit: limit, then)
-        connection.bodyIsWanted(self)
+        connection?.bodyIsWanted(self)
     }
 
     /// Passes the body to `sink` and then calls `then` once, with the trailers of a chunked body.
@@ -63,14 +68,14 @@ package final class Exchange {
         precondition(!asksForBody, "the body is asked for once")
         asksForBody = true
         consumer = .streaming(sink, then)
-        connection.bodyIsWanted(self)
+        connection?.bodyIsWanted(self)
     }
 
     /// Sends the answer.
     package func respond(_ response: Response) {
         precondition(!hasResponded, "one answer per request")
         hasResponded = true
-        connection.send(applyingFaults(to: response), for: self)
+        connection?.send(applyingFaults(to: response), for: self)
     }
 
     /// One page of a bucket, with the listing faults of this request applied.

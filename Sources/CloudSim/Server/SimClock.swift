@@ -17,7 +17,9 @@ package struct SimTime: Hashable, Comparable, Codable, Sendable {
     }
 
     /// Whole seconds since 1970, rounded down.
-    package var seconds: Int64 { nanoseconds >= 0 ? nanoseconds / 1_000_000_000 : (nanoseconds - 999_999_999) / 1_000_000_000 }
+    package var seconds: Int64 {
+        nanoseconds >= 0 ? nanoseconds / 1_000_000_000 : (nanoseconds - 999_999_999) / 1_000_000_000
+    }
 
     package var milliseconds: Int { Int((nanoseconds - seconds * 1_000_000_000) / 1_000_000) }
 

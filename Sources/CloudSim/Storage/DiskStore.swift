@@ -155,7 +155,8 @@ final class DiskBucket {
                 body.append(.file(blob(piece.blob), offset: piece.offset, length: piece.length))
             }
             let object = StoredObject(
-                name: ObjectName(Base64.decode(entry.record.key) ?? []), body: body, attributes: entry.record.attributes)
+                name: ObjectName(Base64.decode(entry.record.key) ?? []), body: body, attributes: entry.record.attributes
+            )
             files[ObjectIdentifier(object)] = entry.file
             return object
         }

@@ -1,9 +1,10 @@
+import Synchronization
+
 #if canImport(Glibc)
     import Glibc
 #else
     import Darwin
 #endif
-import Synchronization
 
 /// A file of the data directory that holds bytes of one or more objects; removed when the last of them is gone.
 ///
@@ -43,7 +44,8 @@ package final class FileBlob: Sendable {
         defer { buffer.deallocate() }
         var position = offset
         while position < offset + length {
-            let count = pread(descriptor, buffer.baseAddress!, min(capacity, offset + length - position), off_t(position))
+            let count = pread(
+                descriptor, buffer.baseAddress!, min(capacity, offset + length - position), off_t(position))
             guard count > 0 else {
                 throw StorageError.file(operation: "read", path: path, errno: count == 0 ? EIO : errno)
             }

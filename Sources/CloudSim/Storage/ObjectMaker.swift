@@ -25,7 +25,9 @@ struct ObjectMaker {
     }
 
     /// One object with the bytes given.
-    func put(_ name: ObjectName, bytes: ByteBuffer, in bucket: Bucket, _ change: (inout ObjectAttributes) -> Void) throws {
+    func put(_ name: ObjectName, bytes: ByteBuffer, in bucket: Bucket, _ change: (inout ObjectAttributes) -> Void)
+        throws
+    {
         var bytes = bytes
         let writer = try services.storage.makeWriter(expectedLength: bytes.readableBytes, digests: digests)
         try writer.receive(&bytes)

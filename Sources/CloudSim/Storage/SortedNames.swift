@@ -26,7 +26,9 @@ package struct SortedNames<Value> {
     package subscript(name: ObjectName) -> Value? {
         get {
             let position = lowerBound(name)
-            guard position.chunk < chunks.count, chunks[position.chunk].names[position.index] == name else { return nil }
+            guard position.chunk < chunks.count, chunks[position.chunk].names[position.index] == name else {
+                return nil
+            }
             return chunks[position.chunk].values[position.index]
         }
         set {
