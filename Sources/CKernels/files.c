@@ -87,7 +87,8 @@ int lockstep_open_walking(int directory, const char *path, int flags, unsigned m
 int lockstep_open_beneath(int directory, const char *path, int flags, unsigned mode) {
 #if defined(__linux__) && defined(SYS_openat2)
     struct open_how how = {
-        .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
+        // Without O_NOFOLLOW, which would turn the error of a link in the last place into "not a directory".
+        .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
         .mode = flags & O_CREAT ? mode : 0,
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS,
     };

@@ -3,7 +3,7 @@ import StoreConformance
 import Testing
 
 @Suite struct FileStoreTests {
-    static let directory = TemporaryDirectory()
+    static let directory = TemporaryDirectory(onDisk: true)
     static let suite = StoreConformance(
         store: directory.store(),
         fixture: ConformanceFixture(reopen: { directory.store() }, refusesObjectAndFolderOfOneName: true))
