@@ -15,6 +15,8 @@ struct AzureBlobRequest: Sendable {
     var body: HTTPBody = .empty
     var sink: HTTPSink = .collect(limit: AzureBlobRequest.replyLimit)
     var timeouts = HTTPTimeouts()
+    /// The only status that means success, for calls whose reply may not be anything else; nil takes every 2xx.
+    var success: Int?
 
     /// Largest document that is read: 5,000 blobs with names of 1,024 characters and all their properties, or 50,000 blocks.
     static let replyLimit = 32 << 20

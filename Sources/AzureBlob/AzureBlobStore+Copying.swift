@@ -16,6 +16,7 @@ extension AzureBlobStore {
         put.headers.append("x-ms-copy-source", try await sourceURL(request.source, put))
         put.headers.append("x-ms-source-if-match", request.sourceVersion.quoted)
         put.headers.append(request.condition)
+        put.success = 202
         put.timeouts = .patient
         let response = try await learningCopies { () throws(StoreError) in try await send(put) }
         let status = response.headers["x-ms-copy-status"] ?? "success"
@@ -36,6 +37,7 @@ extension AzureBlobStore {
         put.headers.append("x-ms-source-range", part.range.headerValue)
         put.headers.append("x-ms-source-if-match", part.sourceVersion.quoted)
         if let digest = part.digest { put.headers.appendChecksum(digest.crc64nvme, source: true) }
+        put.success = 201
         put.timeouts = .patient
         let response = try await learningCopies { () throws(StoreError) in try await send(put) }
         if let digest = part.digest, let reported = response.headers.contentCRC64, reported != digest.crc64nvme {

@@ -35,12 +35,13 @@ extension AzureBlobStore {
         guard let prefix = request.prefix.utf8 else { return OpenUploadsPage(uploads: [], next: nil) }
         let listing = try await page(
             .openUploads, prefix: prefix, marker: request.cursor, limit: request.limit, include: "uncommittedblobs")
+        let aborted = knownFacts.abortedUploads
         var uploads: [OpenUpload] = []
         for entry in listing.entries where entry.object.size == 0 && !entry.hasMD5 {
             let blocks = try await blockList(entry.object.key, .openUploads, type: "uncommitted")?.list.uncommitted ?? []
             var largest: [UInt64: Int64] = [:]
             for block in blocks {
-                guard let id = AzureBlockID(block.id) else { continue }
+                guard let id = AzureBlockID(block.id), !aborted.contains(id.nonce) else { continue }
                 largest[id.nonce] = max(largest[id.nonce] ?? 0, block.size)
             }
             for (nonce, size) in largest.sorted(by: { $0.key < $1.key }) {

@@ -21,6 +21,7 @@ extension AzureBlobStore {
         var put = AzureBlobRequest(.uploadPart, .put, key: session.key, query: ["blockid": id.text, "comp": "block"])
         put.headers.appendChecksum(part.digest.crc64nvme)
         put.body = .slice(part.body)
+        put.success = 201
         let response = try await send(put)
         let reported = response.headers.contentCRC64
         learn { $0.learn(verifiesChecksums: reported != nil) }
@@ -62,8 +63,9 @@ extension AzureBlobStore {
         put.headers.append(try fitting(request.attributes, .completeUpload, session.key))
         put.headers.append(request.condition)
         put.body = .bytes(document)
+        put.success = 201
         put.timeouts = .patient
-        let response = try await send(put)
+        let response = try await commit(put, request.condition)
         // Blocks of an emulator that verifies nothing prove nothing.
         let isVerified = crc64 != nil && (configuration.isAzure || knownFacts.verifiesChecksums == true)
         return WriteReceipt(
@@ -71,13 +73,36 @@ extension AzureBlobStore {
             checksums: ObjectChecksums(crc64nvme: isVerified ? crc64 : nil), bytesVerified: isVerified)
     }
 
-    /// Does nothing: the service has no call for it.
+    /// Sends the block list. Whoever writes the blob first takes the blocks of all other uploads with it, and the service may notice
+    /// that before it looks at the condition: then the condition is looked at here, so that a conflict is called one.
+    private func commit(_ request: AzureBlobRequest, _ condition: WriteCondition) async throws(StoreError) -> HTTPResponse {
+        do throws(StoreError) {
+            return try await send(request)
+        } catch {
+            guard error.code == .missingUpload, let key = request.key, condition != .unconditional else { throw error }
+            let current: VersionToken?
+            do throws(StoreError) {
+                current = try await properties(key, version: nil, .completeUpload).0.object.version
+            } catch let failure {
+                guard failure.code == .notFound else { throw error }
+                current = nil
+            }
+            let holds = if case .matches(let version) = condition { current == version } else { current == nil }
+            guard !holds else { throw error }
+            throw StoreError(
+                .preconditionFailed, .completeUpload, key: key, message: "somebody else wrote this key meanwhile", status: error.status,
+                serviceCode: error.serviceCode, requestID: error.requestID)
+        }
+    }
+
+    /// Gives the upload up without a request: the service has no call for it.
     ///
-    /// Uncommitted blocks are invisible, cost no other upload anything (names are equally long and carry the upload's nonce), and vanish
-    /// a week after the last one was sent or when the blob is written. What would drop them at once, committing an empty list, would
-    /// show readers an empty blob or touch one that is not ours.
+    /// Its blocks are invisible, hinder no other upload (names are equally long and carry the upload's nonce), and vanish a week after
+    /// the last one was sent or when the blob is written. What would drop them at once, committing an empty list, would show readers an
+    /// empty blob or touch one that is not ours. This store refuses to go on with the upload and lists it no more.
     package func abortUpload(_ session: UploadSession) async throws(StoreError) {
-        _ = try nonce(of: session, .abortUpload)
+        guard let nonce = ChecksumEncoding.fromHex(session.handle, as: UInt64.self) else { return }
+        learn { $0.abort(upload: nonce) }
     }
 
     static func handle(_ nonce: UInt64) -> String { ChecksumEncoding.hex(nonce) }
@@ -85,6 +110,9 @@ extension AzureBlobStore {
     func nonce(of session: UploadSession, _ operation: StoreOperation) throws(StoreError) -> UInt64 {
         guard let nonce = ChecksumEncoding.fromHex(session.handle, as: UInt64.self) else {
             throw StoreError(.missingUpload, operation, key: session.key, message: "the session is not one of Azure Blob Storage")
+        }
+        guard !knownFacts.abortedUploads.contains(nonce) else {
+            throw StoreError(.missingUpload, operation, key: session.key, message: "the upload was aborted")
         }
         return nonce
     }

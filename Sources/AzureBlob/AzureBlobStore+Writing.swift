@@ -13,6 +13,7 @@ extension AzureBlobStore {
         put.headers.append(try fitting(request.attributes, .put, request.key))
         put.headers.append(request.condition)
         if let body = request.body { put.body = .slice(body) }
+        put.success = 201
         let response = try await send(put)
         let reported = response.headers.contentCRC64
         learn { $0.learn(verifiesChecksums: reported != nil) }

@@ -94,7 +94,12 @@ package final class AzureBlobStore: ObjectStore {
             } catch {
                 throw StoreError(error, request.operation, key: request.key)
             }
-            if (200..<300).contains(response.status) { return response }
+            if (200..<300).contains(response.status) {
+                guard response.status == request.success ?? response.status else {
+                    throw invalid(request.operation, request.key, "the server answers HTTP \(response.status), which is no answer to this call")
+                }
+                return response
+            }
             let failure = AzureBlobFailure(response)
             if mayCorrectClock, correctClock(failure) {
                 mayCorrectClock = false

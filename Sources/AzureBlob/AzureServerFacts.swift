@@ -8,10 +8,14 @@ struct AzureServerFacts: Sendable {
     private(set) var verifiesChecksums: Bool?
     /// Whether the server can read its own blobs as the source of a copy.
     private(set) var copiesFromURLs = true
+    /// Nonces of uploads that were given up: the service keeps their blocks for a while, this store does not take them up again.
+    private(set) var abortedUploads: Set<UInt64> = []
     /// One sentence for each, for people.
     private(set) var notes: [String] = []
 
     private var date: (second: Int64, text: String)?
+    private var abortOrder: [UInt64] = []
+    private static let abortLimit = 1000
 
     /// The value of `x-ms-date`, in the server's time.
     mutating func date(now: Int64) -> String {
@@ -32,6 +36,13 @@ struct AzureServerFacts: Sendable {
             notes.append("the server reports no checksums of what it stores; what is written must be read back to be proven")
         }
         verifiesChecksums = verifies && verifiesChecksums != false
+    }
+
+    /// Beyond the limit the earliest are forgotten; their blocks vanish by themselves.
+    mutating func abort(upload nonce: UInt64) {
+        guard abortedUploads.insert(nonce).inserted else { return }
+        abortOrder.append(nonce)
+        if abortOrder.count > Self.abortLimit { abortedUploads.remove(abortOrder.removeFirst()) }
     }
 
     mutating func learnNoCopies() {

@@ -118,6 +118,42 @@ import Testing
         #expect(transport.requests.count == sent)
     }
 
+    /// Whoever writes the blob first takes all waiting blocks with it.
+    @Test func lostBlocksAreAConflictWhenTheConditionFails() async throws {
+        let cases: [(WriteCondition, Reply, StoreError.Code)] = [
+            (.absent, Reply(200, AzureBlobStoreTests.blob(["Content-Length": "1"])), .preconditionFailed),
+            (.absent, Reply(404, ["x-ms-error-code": "BlobNotFound"]), .missingUpload),
+            (.matches(VersionToken("0x8D")), Reply(200, AzureBlobStoreTests.blob(["Content-Length": "1"])), .missingUpload),
+            (.matches(VersionToken("old")), Reply(200, AzureBlobStoreTests.blob(["Content-Length": "1"])), .preconditionFailed),
+            (.matches(VersionToken("old")), Reply(404, ["x-ms-error-code": "BlobNotFound"]), .preconditionFailed),
+            (.matches(VersionToken("old")), Reply(503), .missingUpload),
+            (.unconditional, Reply(200, AzureBlobStoreTests.blob(["Content-Length": "1"])), .missingUpload),
+        ]
+        for (condition, found, code) in cases {
+            let transport = ScriptedTransport { request, _ in
+                request.method == .head ? found : Reply(400, ["x-ms-error-code": "InvalidBlockList"])
+            }
+            let store = AzureBlobStoreTests.store(transport)
+            let session = try await begin(store, size: 0)
+            let error = await AzureBlobStoreTests.failure { () throws(StoreError) in
+                try await store.completeUpload(
+                    CompleteRequest(parts: [], digest: ContentDigest(), attributes: ObjectAttributes(), condition: condition), of: session)
+            }
+            #expect(error?.code == code && error?.operation == .completeUpload, "\(condition) \(found.status)")
+        }
+    }
+
+    @Test func anotherStatusThanTheRightOneIsNoSuccess() async throws {
+        let transport = ScriptedTransport(Reply(200, ["ETag": "\"9\""], body: "<Error><Code>InternalError</Code></Error>"))
+        let store = AzureBlobStoreTests.store(transport)
+        let session = try await begin(store, size: 0)
+        let completed = await AzureBlobStoreTests.failure { () throws(StoreError) in
+            try await store.completeUpload(
+                CompleteRequest(parts: [], digest: ContentDigest(), attributes: ObjectAttributes(), condition: .absent), of: session)
+        }
+        #expect(completed?.code == .invalidResponse && completed?.retry == .unknownOutcome)
+    }
+
     @Test func serversThatVerifyNothingProveNothing() async throws {
         let transport = ScriptedTransport(Reply(201, ["ETag": "\"9\""]))
         let store = AzureBlobStoreTests.store(transport)
@@ -154,11 +190,17 @@ import Testing
         #expect(try await AzureBlobStoreTests.store(none).listParts(of: session).isEmpty)
     }
 
-    @Test func abortingSendsNothing() async throws {
+    @Test func anAbortedUploadIsNotTakenUpAgain() async throws {
         let transport = Self.echo()
         let store = AzureBlobStoreTests.store(transport)
-        try await store.abortUpload(try await begin(store))
-        #expect(transport.requests.isEmpty)
+        let session = try await begin(store)
+        let parts = try await send(store, session)
+        try await store.abortUpload(session)
+        try await store.abortUpload(session)
+        #expect(transport.requests.count == 2)
+        let completed = await AzureBlobStoreTests.failure { () throws(StoreError) in try await complete(store, session, parts) }
+        #expect(completed?.code == .missingUpload)
+        #expect(transport.requests.count == 2)
         let foreign = UploadSession(key: "k", handle: "not ours", size: 1, partSize: 1)
         let error = await AzureBlobStoreTests.failure { () throws(StoreError) in try await store.listParts(of: foreign) }
         #expect(error?.code == .missingUpload)

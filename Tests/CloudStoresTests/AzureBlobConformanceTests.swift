@@ -1,0 +1,35 @@
+import AzureBlob
+import CloudSim
+import HTTPStores
+import ObjectStores
+import StoreConformance
+import Testing
+
+/// The store against the simulated Azure, through the real transport.
+@Suite struct AzureBlobConformanceTests {
+    static let container = "conformance"
+
+    private static let prepared = Task {
+        let sim = try await SimulatedClouds.running()
+        try await sim.createBucket(.azure, container)
+        return sim
+    }
+
+    /// - Parameter key: nil takes the right one.
+    static func store(_ sim: CloudSim, container: String, key: String? = nil) throws -> AzureBlobStore {
+        let identity = sim.configuration.azure
+        let (configuration, credentials) = try AzureBlobConfiguration.resolve(
+            account: identity.account, endpoint: sim.azure.endpoint, environment: ["AZURE_STORAGE_KEY": key ?? identity.key])
+        return AzureBlobStore(
+            configuration: configuration, account: identity.account, container: container, transport: SimulatedClouds.transport,
+            credentials: SharedCredentials(credentials))
+    }
+
+    @Test(arguments: StoreConformance.checks)
+    func conforms(_ check: ConformanceCheck) async throws {
+        let sim = try await Self.prepared.value
+        let store = try Self.store(sim, container: Self.container)
+        let fixture = ConformanceFixture(reopen: { try Self.store(sim, container: Self.container) })
+        try await StoreConformance(store: store, fixture: fixture).run(check)
+    }
+}
