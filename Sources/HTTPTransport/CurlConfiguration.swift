@@ -2,8 +2,9 @@ import Glibc
 
 /// What all requests of one `CurlTransport` have in common.
 package struct CurlConfiguration: Sendable {
-    /// Threads that move bytes; each owns its connections.
-    package var loops = 2
+    /// Threads that move bytes; each owns its connections. One for two processors: a thread with more to do at each turn wakes less often
+    /// (1.10 instead of 1.35 CPU seconds for 5,000 small objects on two processors), and moves more than a gigabyte per second.
+    package var loops = max(1, min(8, sysconf(Int32(_SC_NPROCESSORS_ONLN)) / 2))
     /// Certificates (PEM) to trust instead of the system's.
     package var caFile: String?
     /// Idle connections that each loop keeps open; at least the largest number of parallel requests, or connections churn.

@@ -23,13 +23,21 @@ final class CurlLoop: @unchecked Sendable {
     fileprivate var libraryDeadline: UInt64?
     /// When to look for requests that make no progress.
     private var checkDeadline: UInt64 = .max
+    /// Jobs that were enqueued on this thread itself: no lock and no wake-up needed.
+    private var ownJobs: [UnownedJob] = []
+    private var isShutDown = false
+    /// When the thread last came round.
+    private var lastTurn = MonotonicClock.now()
 
     private static let idleHandleLimit = 64
     private static let longestCheckInterval: UInt64 = 1_000_000_000
+    /// A job that held the thread for longer is not counted as the servers' silence.
+    private static let longestTurn: UInt64 = 2_000_000_000
 
     private enum Letter {
         case start(CurlTransfer)
         case cancel(CurlTransfer)
+        case run(UnownedJob)
     }
 
     private struct Mailbox {
@@ -53,7 +61,11 @@ final class CurlLoop: @unchecked Sendable {
 
     // MARK: From any thread
 
+    /// Whether the caller is on this loop's thread, and therefore outside the library: jobs run between its calls.
+    var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
+
     func start(_ transfer: CurlTransfer) {
+        if isCurrent { return begin(transfer) }
         if post(.start(transfer)) { return }
         transfer.abort(.cancelled)
         end(transfer, transfer.outcome(.notStarted))
@@ -72,7 +84,8 @@ final class CurlLoop: @unchecked Sendable {
         }
         guard !wasClosed else { return }
         poller.wake()
-        pthread_join(thread, nil)
+        // A job that lets go of the last reference to the transport is on the thread that it would wait for.
+        if isCurrent { pthread_detach(thread) } else { pthread_join(thread, nil) }
     }
 
     /// False when the loop is closed.
@@ -99,16 +112,22 @@ final class CurlLoop: @unchecked Sendable {
         while true {
             let (letters, isClosed) = collectLetters()
             for letter in letters { open(letter) }
+            runOwnJobs()
             if isClosed { break }
             let now = MonotonicClock.now()
+            if now - lastTurn > Self.longestTurn { forgiveStalls(now) }
+            lastTurn = now
             // Starting a request sets the library's timer to now: one call starts them all.
             if let deadline = libraryDeadline, deadline <= now { act(CURL_SOCKET_TIMEOUT, 0) }
             if checkDeadline <= now { endStalled(now) }
             endFinished()
+            runOwnJobs()
             poller.wait(nanoseconds: mayWait() ? timeout() : 0) { socket, conditions in act(socket, conditions) }
+            lastTurn = MonotonicClock.now()
             endFinished()
         }
         shutDown()
+        runOwnJobs()
     }
 
     private func collectLetters() -> ([Letter], Bool) {
@@ -130,6 +149,7 @@ final class CurlLoop: @unchecked Sendable {
 
     private func open(_ letter: Letter) {
         switch letter {
+        case .run(let job): job.runSynchronously(on: asUnownedTaskExecutor())
         case .start(let transfer): begin(transfer)
         case .cancel(let transfer):
             transfer.isCancelled = true
@@ -140,7 +160,7 @@ final class CurlLoop: @unchecked Sendable {
     }
 
     private func begin(_ transfer: CurlTransfer) {
-        if transfer.isCancelled {
+        if isShutDown || transfer.isCancelled {
             transfer.abort(.cancelled)
             return end(transfer, transfer.outcome(.notStarted))
         }
@@ -194,7 +214,17 @@ final class CurlLoop: @unchecked Sendable {
         transfer.resume(outcome)
     }
 
+    /// The caller of a request that has just ended, and everything that it starts: in the order in which it became ready.
+    private func runOwnJobs() {
+        while !ownJobs.isEmpty {
+            let jobs = ownJobs
+            ownJobs = []
+            for job in jobs { job.runSynchronously(on: asUnownedTaskExecutor()) }
+        }
+    }
+
     private func shutDown() {
+        isShutDown = true
         for handle in running {
             handle.transfer?.abort(.cancelled)
             end(handle, CURLE_ABORTED_BY_CALLBACK)
@@ -211,6 +241,11 @@ final class CurlLoop: @unchecked Sendable {
         if next == .max { return nil }
         let now = MonotonicClock.now()
         return next > now ? next - now : 0
+    }
+
+    /// The thread was held up by a job, so that nobody could make progress.
+    private func forgiveStalls(_ now: UInt64) {
+        for handle in running { handle.progress.since = now }
     }
 
     /// A clock of our own: the library's low-speed check does not cover every way to stand still.
@@ -233,6 +268,16 @@ final class CurlLoop: @unchecked Sendable {
 
     private static func checkInterval(_ transfer: CurlTransfer) -> UInt64 {
         min(max(transfer.request.timeouts.stall.nanoseconds / 4, 1_000_000), longestCheckInterval)
+    }
+}
+
+/// A task that prefers this executor is resumed on the thread that received its reply: no other thread is woken per request.
+extension CurlLoop: TaskExecutor {
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        if isCurrent { return ownJobs.append(job) }
+        // A closed loop has no thread any more; the job ends its task on the caller's.
+        if !post(.run(job)) { job.runSynchronously(on: asUnownedTaskExecutor()) }
     }
 }
 

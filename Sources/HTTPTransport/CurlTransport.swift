@@ -41,10 +41,18 @@ package final class CurlTransport: HTTPTransport {
         for loop in loops { loop.close() }
     }
 
+    /// One executor per thread of the transport. Tasks that prefer one send their requests from its thread and are resumed on it, which
+    /// saves two wake-ups of other threads per request. Such tasks must not block.
+    package var executors: [any TaskExecutor] { loops }
+
     package var statistics: TransportStatistics { counters.snapshot }
 
-    /// The loop with the fewest requests, with one more.
+    /// The loop that the caller runs on, else the one with the fewest requests; with one more.
     private func reserveLoop() -> CurlLoop {
+        if let own = loops.first(where: { $0.isCurrent }) {
+            own.load.wrappingAdd(1, ordering: .relaxed)
+            return own
+        }
         var best = loops[0]
         var least = Int.max
         for loop in loops {

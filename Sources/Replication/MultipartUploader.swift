@@ -61,7 +61,7 @@ struct MultipartUploader {
             while next <= plan.count || running > 0 {
                 if next <= plan.count, running < context.options.concurrency {
                     let number = next
-                    group.addTask { try await sendPart(number, of: session) }
+                    group.addTask(executorPreference: context.nextExecutor()) { try await sendPart(number, of: session) }
                     next += 1
                     running += 1
                 } else if let receipt = try await group.next() {
@@ -81,6 +81,8 @@ struct MultipartUploader {
         for number in 1...plan.count {
             async let following = number < plan.count ? readPart(number + 1) : nil
             receipts.append(try await upload(current!, of: session))
+            // Given back before the wait: objects that each hold a buffer and wait for another would wait for ever.
+            current = nil
             current = try await following
         }
         return receipts

@@ -16,15 +16,20 @@ package struct Replicator: Sendable {
     private let time: any Timekeeper
     private let observer: any ReplicationObserver
     private let nonce: String
+    private let executors: [any TaskExecutor]
 
     /// Readable while the run goes.
     package let progress: RunProgress
 
-    /// - Parameter nonce: unguessable text of this run, for names that it makes at the target.
+    /// - Parameters:
+    ///   - nonce: unguessable text of this run, for names that it makes at the target.
+    ///   - executors: where objects and parts are worked on, in turn; those of the transport save a wake-up per reply.
     package init(
         source: any ObjectStore, target: any ObjectStore, ledger: any Ledger, options: ReplicationOptions, pool: BufferPool,
-        time: any Timekeeper, nonce: String, observer: any ReplicationObserver
+        time: any Timekeeper, nonce: String, observer: any ReplicationObserver,
+        executors: [any TaskExecutor] = []
     ) {
+        self.executors = executors
         self.source = source
         self.target = target
         self.ledger = ledger
@@ -60,7 +65,7 @@ package struct Replicator: Sendable {
         try await ledger.clearDeleteCandidates()
         let context = RunContext(
             source: source, target: try await writableTarget(), ledger: writer, pool: pool, options: options, time: time,
-            observer: observer, progress: progress)
+            observer: observer, progress: progress, executors: executors)
         let stop = try await copyAll(context)
         try await writer.flush()
         if stop == nil { try await deleteAll(context) }
@@ -173,9 +178,14 @@ package struct Replicator: Sendable {
             after = page.last?.key ?? after
             return page.isEmpty ? nil : page
         }
+        let observer = observer
+        let progress = progress
         if let keys = options.keys {
-            let sorted = Array(Set(keys)).sorted()
-            var here = KeyLookup(source, side: .source, sortedKeys: sorted)
+            let sorted = Set(keys).filter(options.filter.includes).sorted()
+            var here = KeyLookup(source, side: .source, sortedKeys: sorted) { key in
+                progress.update { $0.skippedObjects += 1 }
+                observer.handle(.skipped(key, .missing))
+            }
             var there = KeyLookup(target, side: .target, sortedKeys: sorted)
             var ends = false
             return MergeJoin(
@@ -186,8 +196,6 @@ package struct Replicator: Sendable {
                     return try await Self.rows(for: sorted, in: ledger)
                 })
         }
-        let observer = observer
-        let progress = progress
         let here = ListingStream(source, side: .source) { name, reason in
             progress.update { $0.skippedObjects += 1 }
             observer.handle(.skipped(ObjectKey(name), .unlistable(reason)))
@@ -226,7 +234,7 @@ package struct Replicator: Sendable {
         case .copy, .compare, .settleConflict:
             try await window.acquire()
             let work = ObjectWork(context: context, decision: decision, joined: joined)
-            group.addTask {
+            group.addTask(executorPreference: context.nextExecutor()) {
                 defer { window.release() }
                 try await work.run()
             }

@@ -2,6 +2,7 @@ import Buffers
 import Manifests
 import ObjectStores
 import ReplicationModel
+import Synchronization
 
 /// What every transfer of one run shares.
 final class RunContext: Sendable {
@@ -17,11 +18,14 @@ final class RunContext: Sendable {
     let time: any Timekeeper
     let observer: any ReplicationObserver
     let progress: RunProgress
+    private let executors: [any TaskExecutor]
+    private let turn = Atomic(0)
 
     init(
         source: any ObjectStore, target: any ObjectStore, ledger: LedgerWriter, pool: BufferPool, options: ReplicationOptions,
-        time: any Timekeeper, observer: any ReplicationObserver, progress: RunProgress
+        time: any Timekeeper, observer: any ReplicationObserver, progress: RunProgress, executors: [any TaskExecutor]
     ) {
+        self.executors = executors
         self.source = source
         self.target = target
         self.ledger = ledger
@@ -31,6 +35,12 @@ final class RunContext: Sendable {
         self.time = time
         self.observer = observer
         self.progress = progress
+    }
+
+    /// The executor for the next object or part, in turn; nil is the global one.
+    func nextExecutor() -> (any TaskExecutor)? {
+        guard !executors.isEmpty else { return nil }
+        return executors[turn.wrappingAdd(1, ordering: .relaxed).newValue % executors.count]
     }
 
     /// The largest object that goes in one read and one write.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Buffers
 import Foundation
+import HTTPTransport
 import Manifests
 import ObjectStores
 import Replication
@@ -98,7 +99,7 @@ struct SyncCommand: AsyncParsableCommand {
         let replicator = Replicator(
             source: source.store, target: target.store, ledger: pair.ledger, options: options,
             pool: BufferPool(limit: options.memory), time: context.time, nonce: Hex.encode(SecureRandom.bytes(16)),
-            observer: observer)
+            observer: observer, executors: context.transport.executors)
         let started = context.time.monotonic()
         let reporter = Task {
             guard !output.quiet, !output.noProgress else { return }
