@@ -1,17 +1,40 @@
 import HTTPStores
 package import ObjectStores
 package import ReplicationModel
-package import XMLStreaming
+import XMLStreaming
 
-/// Reads one page of `ListObjectsV2` as it is parsed: no string and no tree for what nobody needs.
-package struct S3Listing: XMLHandler {
-    package private(set) var objects: [ListedObject] = []
+/// One page of `ListObjectsV2`.
+package struct S3Listing: Sendable {
+    package fileprivate(set) var objects: [ListedObject] = []
     /// Keys of objects without a strong ETag: no read or write of them could be pinned.
-    package private(set) var unversioned: [ObjectKey] = []
-    package private(set) var isTruncated = false
-    package private(set) var continuation: String?
+    package fileprivate(set) var unversioned: [ObjectKey] = []
+    package fileprivate(set) var isTruncated = false
+    package fileprivate(set) var continuation: String?
+
+    /// Parses a page; throws `S3DocumentError` for another root and for objects without key or size, else `XMLError`.
+    package static func parse(_ body: [UInt8]) throws -> S3Listing {
+        var reader = S3ListingReader()
+        reader.listing.objects.reserveCapacity(1000)
+        try XMLReader.parse(body, limits: XMLLimits(bytes: S3Request.replyLimit, depth: 16, elements: 100_000), handler: &reader)
+        if reader.isEncoded { reader.listing.decodeKeys() }
+        return reader.listing
+    }
+
+    private mutating func decodeKeys() {
+        for index in objects.indices where objects[index].key.bytes.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) {
+            objects[index].key.bytes = PercentEncoding.decode(objects[index].key.bytes, plusIsSpace: true)
+        }
+        for index in unversioned.indices {
+            unversioned[index].bytes = PercentEncoding.decode(unversioned[index].bytes, plusIsSpace: true)
+        }
+    }
+}
+
+/// Collects a page as it is parsed: no string and no tree for what nobody needs.
+private struct S3ListingReader: XMLHandler {
+    var listing = S3Listing()
     /// Whether keys are percent-encoded: only when the server says so, since some clones ignore the wish for it.
-    private var isEncoded = false
+    private(set) var isEncoded = false
 
     private var isInObject = false
     private var key: [UInt8] = []
@@ -21,16 +44,7 @@ package struct S3Listing: XMLHandler {
     private var tier: String?
     private var isRestored = false
 
-    /// Parses a page; throws `S3DocumentError` for another root and for objects without key or size, else `XMLError`.
-    package static func parse(_ body: [UInt8]) throws -> S3Listing {
-        var listing = S3Listing()
-        listing.objects.reserveCapacity(1000)
-        try XMLReader.parse(body, limits: XMLLimits(bytes: S3Request.replyLimit, depth: 16, elements: 100_000), handler: &listing)
-        if listing.isEncoded { listing.decodeKeys() }
-        return listing
-    }
-
-    package mutating func start(_ name: XMLBytes, depth: Int, attributes: XMLAttributes) throws {
+    mutating func start(_ name: XMLBytes, depth: Int, attributes: XMLAttributes) throws {
         if depth == 0 {
             guard name == "ListBucketResult" else { throw S3DocumentError(description: "it is \(name.string), not ListBucketResult") }
         } else if depth == 1 {
@@ -45,7 +59,7 @@ package struct S3Listing: XMLHandler {
         }
     }
 
-    package mutating func end(_ name: XMLBytes, depth: Int, text: XMLBytes) throws {
+    mutating func end(_ name: XMLBytes, depth: Int, text: XMLBytes) throws {
         switch depth {
         case 2 where isInObject:
             if name == "Key" {
@@ -66,9 +80,9 @@ package struct S3Listing: XMLHandler {
             if isInObject {
                 try finishObject()
             } else if name == "IsTruncated" {
-                isTruncated = text == "true"
+                listing.isTruncated = text == "true"
             } else if name == "NextContinuationToken" {
-                continuation = text.string
+                listing.continuation = text.string
             } else if name == "EncodingType" {
                 isEncoded = text == "url"
             }
@@ -80,10 +94,10 @@ package struct S3Listing: XMLHandler {
         isInObject = false
         guard !key.isEmpty, let size, size >= 0 else { throw S3DocumentError(description: "an object has no key or no valid size") }
         guard let version else {
-            unversioned.append(ObjectKey(key))
+            listing.unversioned.append(ObjectKey(key))
             return
         }
-        objects.append(
+        listing.objects.append(
             ListedObject(
                 key: ObjectKey(key), size: size, version: version, modified: modified, archiveTier: isRestored ? nil : tier))
     }
@@ -95,14 +109,5 @@ package struct S3Listing: XMLHandler {
         if bytes.count >= 2, bytes.first == quote, bytes.last == quote { bytes = bytes.dropFirst().dropLast() }
         guard !bytes.isEmpty, !bytes.contains(quote) else { return nil }
         return VersionToken(String(decoding: UnsafeRawBufferPointer(rebasing: bytes), as: UTF8.self))
-    }
-
-    private mutating func decodeKeys() {
-        for index in objects.indices where objects[index].key.bytes.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) {
-            objects[index].key.bytes = PercentEncoding.decode(objects[index].key.bytes, plusIsSpace: true)
-        }
-        for index in unversioned.indices {
-            unversioned[index].bytes = PercentEncoding.decode(unversioned[index].bytes, plusIsSpace: true)
-        }
     }
 }

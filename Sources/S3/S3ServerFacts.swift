@@ -14,6 +14,8 @@ struct S3ServerFacts: Sendable {
     /// Whether a reply ever named the checksum of what was sent: then the headers are understood.
     private(set) var answersChecksums = false
     private(set) var copiesParts = true
+    /// Whether a copy was ever refused because its source had changed.
+    private(set) var pinsCopySources = false
     private(set) var deletesBatches = true
     /// For people, one sentence each.
     private(set) var notes: [String] = []
@@ -87,6 +89,8 @@ struct S3ServerFacts: Sendable {
     }
 
     mutating func learnAnswersChecksums() { answersChecksums = true }
+
+    mutating func learnPinsCopySources() { pinsCopySources = true }
 
     mutating func learnOtherETags() {
         note("the server lists completed uploads under another ETag than it answers; each is looked up once")

@@ -8,8 +8,7 @@ import XMLStreaming
 extension S3Store {
     package func delete(_ requests: [DeleteRequest]) async -> [Result<Void, StoreError>] {
         var results = [Result<Void, StoreError>?](repeating: nil, count: requests.count)
-        // A document cannot carry control characters; such keys go one by one, in the path.
-        let batch = requests.indices.filter { Self.fitsDocument(requests[$0].key) }
+        let batch = requests.indices.filter { goesInBatch(requests[$0]) }
         if batch.count > 1, knownFacts.deletesBatches {
             for start in stride(from: 0, to: batch.count, by: 1000) {
                 let slice = batch[start..<min(start + 1000, batch.count)]
@@ -17,10 +16,31 @@ extension S3Store {
                 for (index, answer) in zip(slice, answers) { results[index] = answer }
             }
         }
-        for index in requests.indices where results[index] == nil {
-            results[index] = await deleteOne(requests[index])
-        }
+        let single = requests.indices.filter { results[$0] == nil }
+        for (index, result) in await deleteEach(single, of: requests) { results[index] = result }
         return results.map { $0! }
+    }
+
+    /// A document cannot carry control characters; such keys go in the path of their own request. So do conditional deletions to
+    /// clones: some heed the condition of a single deletion and overlook it in a batch.
+    private func goesInBatch(_ request: DeleteRequest) -> Bool {
+        (configuration.isAWS || request.version == nil) && Self.fitsDocument(request.key)
+    }
+
+    /// Requests under way at the same time when deletions go one by one.
+    private static let parallelDeletions = 16
+
+    private func deleteEach(_ indices: [Int], of requests: [DeleteRequest]) async -> [(Int, Result<Void, StoreError>)] {
+        await withTaskGroup(of: (Int, Result<Void, StoreError>).self) { group in
+            var results: [(Int, Result<Void, StoreError>)] = []
+            results.reserveCapacity(indices.count)
+            for (position, index) in indices.enumerated() {
+                if position >= Self.parallelDeletions, let result = await group.next() { results.append(result) }
+                group.addTask { (index, await self.deleteOne(requests[index])) }
+            }
+            for await result in group { results.append(result) }
+            return results
+        }
     }
 
     private func deleteOne(_ request: DeleteRequest) async -> Result<Void, StoreError> {

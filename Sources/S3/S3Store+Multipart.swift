@@ -7,6 +7,7 @@ import XMLStreaming
 
 extension S3Store {
     package func beginUpload(_ request: UploadRequest) async throws(StoreError) -> UploadSession {
+        try checkKey(request.key, .beginUpload)
         let attributes = try fitting(request.attributes, .beginUpload, request.key)
         let (root, algorithm) = try await withChecksum(knownFacts.checksum) { algorithm throws(StoreError) in
             var post = S3Request(.beginUpload, .post, key: request.key)

@@ -5,6 +5,7 @@ import ReplicationModel
 
 extension S3Store {
     package func put(_ request: PutRequest) async throws(StoreError) -> WriteReceipt {
+        try checkKey(request.key, .put)
         let attributes = try fitting(request.attributes, .put, request.key)
         let (response, algorithm) = try await withChecksum(knownFacts.checksum) { algorithm throws(StoreError) in
             var put = S3Request(.put, .put, key: request.key)
@@ -43,6 +44,11 @@ extension S3Store {
         return error
     }
 
+    /// Refuses a key that S3 cannot hold before anything is sent: some clones would store it under another name.
+    func checkKey(_ key: ObjectKey, _ operation: StoreOperation) throws(StoreError) {
+        if let problem = rules.problem(with: key) { throw StoreError(.invalidKey, operation, key: key, message: problem) }
+    }
+
     /// The attributes as S3 keeps them; those that it cannot hold must have been dropped, and reported, before.
     func fitting(_ attributes: ObjectAttributes, _ operation: StoreOperation, _ key: ObjectKey) throws(StoreError) -> ObjectAttributes {
         let (kept, dropped) = rules.fit(attributes)
@@ -61,6 +67,7 @@ extension S3Store {
     /// - Parameters:
     ///   - first: what to start with.
     ///   - onlyUnimplemented: fall back only when the server says that it lacks the header, not for any malformed request.
+    ///   - substitutes: whether a weaker checksum may take the place of the first; else none does.
     func withChecksum<Reply: Sendable>(
         _ first: S3ChecksumAlgorithm?, onlyUnimplemented: Bool = false, substitutes: Bool = true,
         _ body: (S3ChecksumAlgorithm?) async throws(StoreError) -> Reply

@@ -183,7 +183,7 @@ import Testing
     @Test func copiesArePinnedOnBothSides() async throws {
         let transport = ScriptedTransport(
             Reply(200, body: "<CopyObjectResult><ETag>\"n\"</ETag><ChecksumCRC64NVME>rosUhgp5mIg=</ChecksumCRC64NVME></CopyObjectResult>"))
-        let receipt = try await store(transport).copy(
+        let receipt = try await store(transport, endpoint: nil).copy(
             CopyRequest(source: "/a b/ü", sourceVersion: VersionToken("s"), size: 9, destination: "d", condition: .matches(VersionToken("o"))))
         #expect(receipt.version == VersionToken("n"))
         #expect(receipt.checksums.crc64nvme != nil)
@@ -193,13 +193,32 @@ import Testing
         #expect(request.headers["if-match"] == "\"o\"")
     }
 
+    @Test func clonesThatMayNotPinTheSourceAreWatched() async {
+        func copy(_ versions: String...) async -> (StoreError?, [HTTPMethod]) {
+            let transport = ScriptedTransport { request, number in
+                request.method == .head
+                    ? Reply(200, ["ETag": number == 0 ? versions[0] : versions[1], "Content-Length": "9"])
+                    : Reply(200, body: "<CopyObjectResult><ETag>n</ETag></CopyObjectResult>")
+            }
+            let error = await failure { () throws(StoreError) in
+                try await store(transport).copy(
+                    CopyRequest(source: "s", sourceVersion: VersionToken("v"), size: 9, destination: "d", condition: .absent))
+            }
+            return (error, transport.requests.map(\.method))
+        }
+        #expect(await copy("v", "v").0?.code == nil)
+        #expect(await copy("w", "w").0?.code == .versionChanged)
+        #expect(await copy("w", "w").1 == [.head])
+        #expect(await copy("v", "w").0?.code == .versionChanged)
+    }
+
     @Test func copiedPartsAreComparedWithWhatIsKnown() async throws {
         let reply = Reply(200, body: "<CopyPartResult><ETag>\"p\"</ETag><ChecksumCRC64NVME>rosUhgp5mIg=</ChecksumCRC64NVME></CopyPartResult>")
         let session = UploadSession(key: "k", handle: "crc64nvme:u", size: 9, partSize: 9)
         let transport = ScriptedTransport(reply)
         let digest = Array("123456789".utf8).withUnsafeBytes { ContentDigest(of: $0) }
         func copy(_ digest: ContentDigest?) async throws(StoreError) -> PartReceipt {
-            try await store(transport).copyPart(
+            try await store(transport, endpoint: nil).copyPart(
                 PartCopyRequest(number: 3, offset: 0, source: "s", sourceVersion: VersionToken("v"), range: ByteRange(offset: 10, length: 9), digest: digest),
                 of: session)
         }
@@ -223,7 +242,7 @@ import Testing
         let answer = "<DeleteResult><Deleted><Key>a&amp;b</Key></Deleted><Error><Key>c</Key><Code>PreconditionFailed</Code></Error>"
             + "<Error><Key>d</Key><Code>NoSuchKey</Code></Error><Error><Key>e</Key><Code>InternalError</Code></Error></DeleteResult>"
         let transport = ScriptedTransport { request, _ in request.method == .post ? Reply(200, body: answer) : Reply(204) }
-        let results = await store(transport).delete([
+        let results = await store(transport, endpoint: nil).delete([
             DeleteRequest(key: "a&b", version: VersionToken("1")), DeleteRequest(key: "c", version: VersionToken("2")),
             DeleteRequest(key: "x\u{1}", version: nil), DeleteRequest(key: "d", version: nil), DeleteRequest(key: "e", version: nil),
             DeleteRequest(key: "f", version: nil),
@@ -232,10 +251,24 @@ import Testing
             if case .failure(let error) = results[index] { error.code } else { nil }
         }
         #expect((0..<6).map(code) == [nil, .preconditionFailed, nil, nil, .unavailable, .invalidResponse])
-        #expect(transport.requests.map(\.target) == ["/bucket?delete=", "/bucket/x%01"])
+        #expect(transport.requests.map(\.target) == ["/?delete=", "/x%01"])
         #expect(
             transport.requests[0].bodyText.contains("<Object><Key>a&amp;b</Key><ETag>&quot;1&quot;</ETag></Object><Object><Key>c</Key><ETag>&quot;2&quot;</ETag></Object><Object><Key>d</Key></Object>"))
+        #expect(transport.requests[0].headers["x-amz-checksum-crc64nvme"] != nil)
+    }
+
+    @Test func clonesGetConditionalDeletionsOneByOne() async {
+        let answer = "<DeleteResult><Deleted><Key>a</Key></Deleted><Deleted><Key>b</Key></Deleted></DeleteResult>"
+        let transport = ScriptedTransport { request, _ in request.method == .post ? Reply(200, body: answer) : Reply(412) }
+        let results = await store(transport).delete([
+            DeleteRequest(key: "a", version: nil), DeleteRequest(key: "c", version: VersionToken("1")), DeleteRequest(key: "b", version: nil),
+        ])
+        #expect(throws: Never.self) { try results[0].get() }
+        #expect(throws: StoreError.self) { try results[1].get() }
+        #expect(throws: Never.self) { try results[2].get() }
+        #expect(transport.requests.map(\.method) == [.post, .delete])
         #expect(transport.requests[0].headers["content-md5"] != nil)
+        #expect(transport.requests[1].headers["if-match"] == "\"1\"")
     }
 
     @Test func aCloneWithoutBatchesIsAskedOnce() async {
@@ -324,8 +357,9 @@ import Testing
         #expect(transport.requests.count == 3)
     }
 
-    @Test func aCloneThatCannotCopyPartsIsRemembered() async {
-        let store = store(ScriptedTransport(Reply(501)))
+    @Test(arguments: [Reply(501), Reply(200, ["ETag": "\"d41d8cd98f00b204e9800998ecf8427e\""])])
+    func aCloneThatCannotCopyPartsIsRemembered(reply: Reply) async {
+        let store = store(ScriptedTransport(reply))
         #expect(store.capabilities.copiesParts)
         let error = await failure { () throws(StoreError) in
             try await store.copyPart(
