@@ -16,8 +16,8 @@ package struct GCSConfiguration: Sendable, Hashable {
     /// Whether the server is Google's own, whose documented behaviour is relied on.
     package var isGoogle: Bool { endpoint.host == "googleapis.com" || endpoint.host.hasSuffix(".googleapis.com") }
 
-    /// Settles the endpoint; the first that says something counts: the argument, `STORAGE_EMULATOR_HOST` (with or without a
-    /// scheme), Google's own.
+    /// Settles the endpoint; the first that says something counts: the argument, `STORAGE_EMULATOR_HOST` (with or
+    /// without a scheme), Google's own.
     package static func resolve(
         endpoint: String? = nil, environment: [String: String]
     ) throws(GCSConfigurationError) -> GCSConfiguration {

@@ -60,13 +60,23 @@ package struct ExchangedGoogleToken: CredentialProvider {
     private static let replyLimit = 64 << 10
 
     private struct Reply: Decodable {
-        var access_token: String
-        var expires_in: Int64
+        var accessToken: String
+        var expiresIn: Int64
+
+        private enum CodingKeys: String, CodingKey {
+            case accessToken = "access_token"
+            case expiresIn = "expires_in"
+        }
     }
 
     private struct Refusal: Decodable {
         var error: String?
-        var error_description: String?
+        var description: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case error
+            case description = "error_description"
+        }
     }
 
     /// - Parameter now: seconds since 1970.
@@ -92,13 +102,14 @@ package struct ExchangedGoogleToken: CredentialProvider {
             throw failure
         }
         guard (200..<300).contains(response.status) else { throw refusal(response) }
-        guard let reply = try? JSONDecoder().decode(Reply.self, from: Data(response.body)), !reply.access_token.isEmpty,
-            reply.access_token.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+        guard let reply = try? JSONDecoder().decode(Reply.self, from: Data(response.body)), !reply.accessToken.isEmpty,
+            reply.accessToken.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
         else {
             throw StoreError(
-                .invalidResponse, .head, message: "the answer of \(account.tokenEndpoint) has no token in it", retry: .transient)
+                .invalidResponse, .head, message: "the answer of \(account.tokenEndpoint) has no token in it",
+                retry: .transient)
         }
-        return ExpiringCredentials(GoogleToken(Secret(reply.access_token)), expiration: time + max(reply.expires_in, 0))
+        return ExpiringCredentials(GoogleToken(Secret(reply.accessToken)), expiration: time + max(reply.expiresIn, 0))
     }
 
     private func refusal(_ response: HTTPResponse) -> StoreError {
@@ -108,10 +119,11 @@ package struct ExchangedGoogleToken: CredentialProvider {
                 status: response.status)
         }
         let document = try? JSONDecoder().decode(Refusal.self, from: Data(response.body))
-        let words = [document?.error, document?.error_description].compactMap { $0 }.joined(separator: ": ")
+        let words = [document?.error, document?.description].compactMap { $0 }.joined(separator: ": ")
         return StoreError(
             .unauthenticated, .head,
-            message: "\(account.tokenEndpoint) refuses the key of \(account.email); check that it is enabled and that this "
+            message:
+                "\(account.tokenEndpoint) refuses the key of \(account.email); check that it is enabled and that this "
                 + "machine's clock is right" + (words.isEmpty ? "" : " (it says: \(GCSFailure.readable(words)))"),
             status: response.status)
     }
@@ -121,14 +133,15 @@ package enum GoogleCredentials {
     /// Refresh this many seconds before a token expires (as Google's own clients do).
     package static let margin: Int64 = 225
 
-    /// The credentials that the environment names, or nil for anonymous requests: for an emulator, and for another endpoint than
-    /// Google's when `GOOGLE_APPLICATION_CREDENTIALS` is not set.
+    /// The credentials that the environment names, or nil for anonymous requests: for an emulator, and for another
+    /// endpoint than Google's when `GOOGLE_APPLICATION_CREDENTIALS` is not set.
     ///
     /// - Parameters:
     ///   - selfSigned: sign tokens for each hour here, without a token service.
     ///   - now: seconds since 1970.
     package static func shared(
-        for configuration: GCSConfiguration, environment: [String: String], transport: any HTTPTransport, selfSigned: Bool = false,
+        for configuration: GCSConfiguration, environment: [String: String], transport: any HTTPTransport,
+        selfSigned: Bool = false,
         now: @escaping @Sendable () -> Int64
     ) throws(StoreError) -> SharedCredentials<GoogleToken>? {
         if configuration.isEmulator { return nil }
@@ -139,10 +152,12 @@ package enum GoogleCredentials {
         }
         guard configuration.endpoint.scheme == "https" || configuration.endpoint.isLoopback else {
             throw .credentials(
-                "a token must not travel unencrypted: use https for \(configuration.endpoint), or unset GOOGLE_APPLICATION_CREDENTIALS")
+                "a token must not travel unencrypted: use https for \(configuration.endpoint), or unset GOOGLE_APPLICATION_CREDENTIALS"
+            )
         }
         let account = try GoogleServiceAccount(path: path)
         if selfSigned { return SharedCredentials(SelfSignedGoogleToken(account, now: now), margin: margin, now: now) }
-        return SharedCredentials(ExchangedGoogleToken(account, transport: transport, now: now), margin: margin, now: now)
+        return SharedCredentials(
+            ExchangedGoogleToken(account, transport: transport, now: now), margin: margin, now: now)
     }
 }

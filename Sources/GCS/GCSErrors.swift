@@ -14,7 +14,8 @@ extension GCSFailure {
         var delayed = retry
         if retry == .transient, let delay = StoreError.retryAfter(headers, now: now) { delayed = .after(delay) }
         return StoreError(
-            code, operation, key: key, message: text, retry: delayed, status: status, serviceCode: reason, requestID: requestID)
+            code, operation, key: key, message: text, retry: delayed, status: status, serviceCode: reason,
+            requestID: requestID)
     }
 
     private typealias Verdict = (StoreError.Code, String, StoreError.Retry)
@@ -30,9 +31,10 @@ extension GCSFailure {
         case 408: (.network, "the server waited too long for the request", .transient)
         case 409: (.unavailable, "another change was under way", .transient)
         case 410, 499: operation.isOfUpload ? Self.sessionGone : (.notFound, "no such object", .never)
-        case 412: operation == .read || operation == .head
-            ? (.versionChanged, "the object has been replaced since it was listed", .never)
-            : (.preconditionFailed, "somebody else wrote this name meanwhile", .never)
+        case 412:
+            operation == .read || operation == .head
+                ? (.versionChanged, "the object has been replaced since it was listed", .never)
+                : (.preconditionFailed, "somebody else wrote this name meanwhile", .never)
         case 413: Self.tooLarge
         case 416: (.invalidRequest, "the range lies outside the object", .never)
         case 429: (.throttled, "the server asks to slow down", .transient)
@@ -72,15 +74,22 @@ extension GCSFailure {
     private func absent(key: ObjectKey?, bucket: String) -> Verdict {
         let missingBucket = reason == "NoSuchBucket" || message.lowercased().contains("bucket does not exist")
         if key == nil || missingBucket {
-            return (.missingContainer, "there is no bucket \(bucket) at this endpoint; check its name and the endpoint", .never)
+            return (
+                .missingContainer, "there is no bucket \(bucket) at this endpoint; check its name and the endpoint",
+                .never
+            )
         }
         return reason == "NoSuchUpload" ? Self.sessionGone : (.notFound, "no such object", .never)
     }
 
     private static let unsupported: Verdict = (.unsupportedOperation, "the server does not implement this call", .never)
     private static let tooLarge: Verdict = (.unsupportedObject, "the object is larger than the server takes", .never)
-    private static let damaged: Verdict = (.checksumMismatch, "the server received other bytes than were sent", .transient)
-    private static let sessionGone: Verdict = (.missingUpload, "the upload is gone: completed, cancelled or expired", .never)
+    private static let damaged: Verdict = (
+        .checksumMismatch, "the server received other bytes than were sent", .transient
+    )
+    private static let sessionGone: Verdict = (
+        .missingUpload, "the upload is gone: completed, cancelled or expired", .never
+    )
 
     private static func uncertain(_ operation: StoreOperation) -> StoreError.Retry {
         operation.changesObjects ? .unknownOutcome : .transient
@@ -88,7 +97,8 @@ extension GCSFailure {
 }
 
 extension StoreOperation {
-    /// Whether an attempt that failed half-way may have changed what readers see. Parts are invisible and can be sent again.
+    /// Whether an attempt that failed half-way may have changed what readers see. Parts are invisible and can be sent
+    /// again.
     var changesObjects: Bool {
         switch self {
         case .put, .completeUpload, .copy, .delete: true
@@ -108,7 +118,8 @@ extension StoreOperation {
         switch self {
         case .list: "storage.objects.list"
         case .head, .read: "storage.objects.get"
-        case .put, .beginUpload, .uploadPart, .copyPart: "storage.objects.create (and storage.objects.delete to replace an object)"
+        case .put, .beginUpload, .uploadPart, .copyPart:
+            "storage.objects.create (and storage.objects.delete to replace an object)"
         case .completeUpload, .copy: "storage.objects.get, storage.objects.create or storage.objects.delete"
         case .listParts: "storage.multipartUploads.listParts"
         case .abortUpload: "storage.multipartUploads.abort"

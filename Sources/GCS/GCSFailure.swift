@@ -30,7 +30,10 @@ struct GCSFailure: Sendable {
             guard let root = try? XMLElement.parse(body), root.name == "Error" else { return nil }
             let details = root.child("Details")?.text ?? ""
             let message = root.child("Message")?.text ?? ""
-            return (root.child("Code")?.text ?? "", details.isEmpty || details == message ? message : "\(message) \(details)")
+            return (
+                root.child("Code")?.text ?? "",
+                details.isEmpty || details == message ? message : "\(message) \(details)"
+            )
         case UInt8(ascii: "{"):
             guard let document = try? JSONDecoder().decode(JSONError.self, from: Data(body)) else { return nil }
             return (document.error.errors?.first?.reason ?? "", document.error.message ?? "")

@@ -3,8 +3,9 @@ import Synchronization
 
 /// The attributes that recent listings told, for the reads that follow them.
 ///
-/// A reply with an object's bytes carries neither its user metadata nor its exact headers (Cloud Storage sends default ones too), and a
-/// listing does. What is not here any more costs the reader one request, so nothing depends on it.
+/// A reply with an object's bytes carries neither its user metadata nor its exact headers (Cloud Storage sends
+/// default ones too), and a listing does. What is not here any more costs the reader one request, so nothing depends
+/// on it.
 final class GCSListedAttributes: Sendable {
     struct Entry: Sendable {
         var version: GCSVersion

@@ -98,11 +98,13 @@ struct GCSAddress: Sendable {
     func rewrite(_ source: ObjectKey, to destination: ObjectKey) -> GCSURL {
         let bucket = PercentEncoding.encode(bucket)
         return GCSURL(
-            "\(objects)/\(PercentEncoding.encode(source.bytes))/rewriteTo/b/\(bucket)/o/\(PercentEncoding.encode(destination.bytes))")
+            "\(objects)/\(PercentEncoding.encode(source.bytes))/rewriteTo/b/\(bucket)/o/\(PercentEncoding.encode(destination.bytes))"
+        )
     }
 
     func move(_ source: ObjectKey, to destination: ObjectKey) -> GCSURL {
-        GCSURL("\(objects)/\(PercentEncoding.encode(source.bytes))/moveTo/o/\(PercentEncoding.encode(destination.bytes))")
+        GCSURL(
+            "\(objects)/\(PercentEncoding.encode(source.bytes))/moveTo/o/\(PercentEncoding.encode(destination.bytes))")
     }
 
     func insert(_ key: ObjectKey, uploadType: String) -> GCSURL {
@@ -139,7 +141,8 @@ extension GCSURL {
 extension GCSVersion {
     init(_ token: VersionToken, _ operation: StoreOperation, key: ObjectKey) throws(StoreError) {
         guard let version = GCSVersion(token) else {
-            throw StoreError(.invalidRequest, operation, key: key, message: "\"\(token)\" is no version of a Cloud Storage object")
+            throw StoreError(
+                .invalidRequest, operation, key: key, message: "\"\(token)\" is no version of a Cloud Storage object")
         }
         self = version
     }

@@ -35,11 +35,15 @@ struct GCSResource: Sendable, Decodable {
         name = try members.decodeIfPresent(String.self, forKey: .name)
         size = try Self.number(members, .size)
         version = GCSVersion(
-            generation: try Self.number(members, .generation), metageneration: try Self.number(members, .metageneration))
-        modified = try members.decodeIfPresent(String.self, forKey: .updated)
+            generation: try Self.number(members, .generation), metageneration: try Self.number(members, .metageneration)
+        )
+        modified =
+            try members.decodeIfPresent(String.self, forKey: .updated)
             .flatMap { CivilTime(rfc3339: $0)?.nanosecondsSince1970 } ?? 0
         checksums = ObjectChecksums(
-            crc32c: try members.decodeIfPresent(String.self, forKey: .crc32c).flatMap { ChecksumEncoding.fromBase64BigEndian($0) },
+            crc32c: try members.decodeIfPresent(String.self, forKey: .crc32c).flatMap {
+                ChecksumEncoding.fromBase64BigEndian($0)
+            },
             md5: try members.decodeIfPresent(String.self, forKey: .md5Hash).flatMap { Base64.decode($0) })
         attributes = ObjectAttributes(
             contentType: try members.decodeIfPresent(String.self, forKey: .contentType) ?? Self.absentContentType,
@@ -52,7 +56,9 @@ struct GCSResource: Sendable, Decodable {
 
     /// A 64-bit number, which the API writes as a string and some emulators as a number.
     private static func number(_ members: KeyedDecodingContainer<Member>, _ member: Member) throws -> Int64 {
-        if let text = try? members.decode(String.self, forKey: member), let value = Int64(text), value >= 0 { return value }
+        if let text = try? members.decode(String.self, forKey: member), let value = Int64(text), value >= 0 {
+            return value
+        }
         return try members.decode(Int64.self, forKey: member)
     }
 
@@ -121,7 +127,8 @@ struct GCSNewResource: Sendable, Encodable {
         do {
             return Array(try JSONEncoder().encode(self))
         } catch {
-            throw StoreError(.unsupportedObject, operation, key: key, message: "its attributes cannot be written as JSON")
+            throw StoreError(
+                .unsupportedObject, operation, key: key, message: "its attributes cannot be written as JSON")
         }
     }
 }

@@ -2,8 +2,9 @@ package import ReplicationModel
 
 /// How far a resumable session has come, and what to do next: no input and no output, only decisions.
 ///
-/// The server says after each request how many bytes it holds, which may be fewer than were sent. The last bytes of the object are held
-/// back until the upload is completed, because with them the object appears, and by then its whole checksum is known and sent along.
+/// The server says after each request how many bytes it holds, which may be fewer than were sent. The last bytes of
+/// the object are held back until the upload is completed, because with them the object appears, and by then its
+/// whole checksum is known and sent along.
 package struct GCSResumableProgress: Sendable, Hashable {
     /// Chunks but the last come in multiples of this many bytes.
     package static let quantum = 256 << 10
@@ -77,7 +78,8 @@ package struct GCSResumableProgress: Sendable, Hashable {
         return nil
     }
 
-    /// The bytes that a 308 reply says are stored: `bytes=0-LAST`, or none without the header. nil when it is something else.
+    /// The bytes that a 308 reply says are stored: `bytes=0-LAST`, or none without the header. nil when it is
+    /// something else.
     package static func held(rangeHeader: String?) -> Int64? {
         guard let rangeHeader else { return 0 }
         let text = rangeHeader.hasPrefix("bytes=") ? rangeHeader.dropFirst(6) : rangeHeader[...]

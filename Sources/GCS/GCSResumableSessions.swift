@@ -1,9 +1,11 @@
 import Digests
 import Synchronization
 
-/// What this process knows about the resumable sessions it sends to: how far they are, and the bytes it holds back of each.
+/// What this process knows about the resumable sessions it sends to: how far they are, and the bytes it holds back of
+/// each.
 ///
-/// A session that another process opened is asked for its progress; its reserve comes with its last part, which is sent again.
+/// A session that another process opened is asked for its progress; its reserve comes with its last part, which is
+/// sent again.
 final class GCSResumableSessions: Sendable {
     private struct Entry {
         var held: Int64?
@@ -19,7 +21,8 @@ final class GCSResumableSessions: Sendable {
         var counter: UInt64 = 0
     }
 
-    /// Sessions at most; each holds at most one quantum of bytes. The one that was opened first goes, and must then be begun again.
+    /// Sessions at most; each holds at most one quantum of bytes. The one that was opened first goes, and must then
+    /// be begun again.
     private static let limit = 256
 
     private let state = Mutex(State())
@@ -68,7 +71,9 @@ final class GCSResumableSessions: Sendable {
     private func change(_ path: String, _ change: (inout Entry) -> Void) {
         state.withLock { state in
             if state.entries[path] == nil {
-                if state.entries.count >= Self.limit, let oldest = state.entries.min(by: { $0.value.number < $1.value.number }) {
+                if state.entries.count >= Self.limit,
+                    let oldest = state.entries.min(by: { $0.value.number < $1.value.number })
+                {
                     state.entries[oldest.key] = nil
                 }
                 state.counter += 1

@@ -1,7 +1,8 @@
 import ObjectStores
 import ReplicationModel
 
-/// What Cloud Storage holds: names of 1 to 1,024 UTF-8 bytes, attributes without line breaks, 8 KiB of metadata in any UTF-8.
+/// What Cloud Storage holds: names of 1 to 1,024 UTF-8 bytes, attributes without line breaks, 8 KiB of metadata in
+/// any UTF-8.
 struct GCSRules: ObjectRules {
     static let keyLimit = 1024
     /// Sum of the bytes of names and values.
@@ -29,7 +30,9 @@ struct GCSRules: ObjectRules {
         var dropped: [String] = []
         func header(_ name: String, _ value: String?) -> String? {
             guard let value else { return nil }
-            if !value.isEmpty, value.utf8.count <= Self.headerLimit, !value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
+            if !value.isEmpty, value.utf8.count <= Self.headerLimit,
+                !value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F })
+            {
                 return value
             }
             dropped.append(name)
@@ -41,7 +44,9 @@ struct GCSRules: ObjectRules {
         kept.contentDisposition = header("Content-Disposition", attributes.contentDisposition)
         kept.cacheControl = header("Cache-Control", attributes.cacheControl)
         var room = Self.metadataLimit
-        for (name, value) in attributes.userMetadata.sorted(by: { Array($0.key.utf8).lexicographicallyPrecedes(Array($1.key.utf8)) }) {
+        for (name, value) in attributes.userMetadata.sorted(by: {
+            Array($0.key.utf8).lexicographicallyPrecedes(Array($1.key.utf8))
+        }) {
             let size = name.utf8.count + value.utf8.count
             guard !name.isEmpty, size <= room else {
                 dropped.append(name)

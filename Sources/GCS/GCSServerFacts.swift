@@ -1,6 +1,7 @@
 /// What a store has learned about its server while it talked to it.
 ///
-/// A value behind the store's mutex. Facts only narrow what the store does: a server that once refused a call is not asked again.
+/// A value behind the store's mutex. Facts only narrow what the store does: a server that once refused a call is not
+/// asked again.
 struct GCSServerFacts: Sendable {
     /// Whether the XML API's multipart uploads are there.
     private(set) var takesMultipart = true
@@ -20,7 +21,9 @@ struct GCSServerFacts: Sendable {
     mutating func learnNoMoves() {
         guard movesObjects else { return }
         movesObjects = false
-        notes.append("the server cannot move objects, or the credentials lack the right; large objects are rewritten to their name")
+        notes.append(
+            "the server cannot move objects, or the credentials lack the right; large objects are rewritten to their name"
+        )
     }
 
     mutating func accepted() { refused = nil }

@@ -18,7 +18,8 @@ extension GCSStore {
 
     /// Copies one version within the bucket, bytes and attributes, step by step until the server says that it is done.
     func rewrite(
-        _ source: ObjectKey, _ version: GCSVersion, to destination: ObjectKey, size: Int64, under condition: WriteCondition,
+        _ source: ObjectKey, _ version: GCSVersion, to destination: ObjectKey, size: Int64,
+        under condition: WriteCondition,
         _ operation: StoreOperation
     ) async throws(StoreError) -> GCSResource {
         var token: String?
@@ -45,7 +46,9 @@ extension GCSStore {
             guard let next = step.rewriteToken, step.totalBytesRewritten >= written, stepsLeft > 0 else {
                 throw invalid(operation, destination, "the server does not get on with the copy")
             }
-            if Task.isCancelled { throw StoreError(.cancelled, operation, key: destination, message: "the copy was interrupted") }
+            if Task.isCancelled {
+                throw StoreError(.cancelled, operation, key: destination, message: "the copy was interrupted")
+            }
             token = next
             written = step.totalBytesRewritten
         }
@@ -68,7 +71,8 @@ extension GCSStore {
             guard error.code == .notFound else { throw error }
         }
         return StoreError(
-            .versionChanged, .copy, key: request.source, message: "the object has been replaced or deleted since it was listed",
+            .versionChanged, .copy, key: request.source,
+            message: "the object has been replaced or deleted since it was listed",
             status: error.status)
     }
 }

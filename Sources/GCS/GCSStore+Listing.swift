@@ -14,7 +14,9 @@ extension GCSStore {
             request.startAfter = Hex.decode(String(cursor.dropFirst(Self.cutMark.utf8.count))).map { ObjectKey($0) }
             request.cursor = nil
         }
-        if let start = request.startAfter, let end = request.endBefore, !(start < end) { return ListPage(objects: [], next: nil) }
+        if let start = request.startAfter, let end = request.endBefore, !(start < end) {
+            return ListPage(objects: [], next: nil)
+        }
         let listing = try await fetch(request)
         var objects: [ListedObject] = []
         var seen: [(key: ObjectKey, resource: GCSResource)] = []

@@ -8,7 +8,8 @@ extension GCSStore {
     package func beginUpload(_ request: UploadRequest) async throws(StoreError) -> UploadSession {
         try requireValid(request.key, .beginUpload)
         let attributes = try fitting(request.attributes, .beginUpload, request.key)
-        guard request.partSize > 0, request.size <= request.partSize || request.partSize % Int64(GCSResumableProgress.quantum) == 0
+        guard request.partSize > 0,
+            request.size <= request.partSize || request.partSize % Int64(GCSResumableProgress.quantum) == 0
         else {
             throw StoreError(
                 .invalidRequest, .beginUpload, key: request.key,
@@ -38,7 +39,8 @@ extension GCSStore {
 
     package func copyPart(_ part: PartCopyRequest, of session: UploadSession) async throws(StoreError) -> PartReceipt {
         throw StoreError(
-            .unsupportedOperation, .copyPart, key: session.key, message: "Cloud Storage cannot make a part from a range of an object")
+            .unsupportedOperation, .copyPart, key: session.key,
+            message: "Cloud Storage cannot make a part from a range of an object")
     }
 
     package func listParts(of session: UploadSession) async throws(StoreError) -> [UploadedPart] {
@@ -49,16 +51,20 @@ extension GCSStore {
         }
     }
 
-    package func completeUpload(_ request: CompleteRequest, of session: UploadSession) async throws(StoreError) -> WriteReceipt {
+    package func completeUpload(_ request: CompleteRequest, of session: UploadSession) async throws(StoreError)
+        -> WriteReceipt
+    {
         guard request.parts.enumerated().allSatisfy({ $0.element.number == $0.offset + 1 }),
             request.parts.reduce(0, { $0 + $1.size }) == session.size
         else {
             throw StoreError(
-                .invalidRequest, .completeUpload, key: session.key, message: "the parts do not make up the whole object, in order")
+                .invalidRequest, .completeUpload, key: session.key,
+                message: "the parts do not make up the whole object, in order")
         }
         switch try handle(of: session, .completeUpload) {
         case .multipart(let id, let staging): return try await completeMultipart(request, id, staging, of: session)
-        case .resumable(let path, let condition): return try await completeResumable(request, at: path, condition, of: session)
+        case .resumable(let path, let condition):
+            return try await completeResumable(request, at: path, condition, of: session)
         case .leftover: throw completed(session, .completeUpload)
         }
     }
@@ -67,7 +73,8 @@ extension GCSStore {
         switch try handle(of: session, .abortUpload) {
         case .multipart(let id, let staging): try await abortMultipart(id, staging, of: session)
         case .resumable(let path, _): try await abortResumable(path, session)
-        case .leftover(_, let staging): try await discard(staging, of: session)
+        case .leftover(let generation, let staging):
+            try await discard(staging, generation: generation, of: session)
         }
     }
 
@@ -86,18 +93,22 @@ extension GCSStore {
         case (.leftover(let generation), .some(let staging)): return .leftover(generation: generation, staging: staging)
         case (.resumable(let path, let condition), _): return .resumable(path: path, condition: condition)
         default:
-            throw StoreError(.invalidRequest, operation, key: session.key, message: "the upload was not opened by this kind of store")
+            throw StoreError(
+                .invalidRequest, operation, key: session.key, message: "the upload was not opened by this kind of store"
+            )
         }
     }
 
     private func completed(_ session: UploadSession, _ operation: StoreOperation) -> StoreError {
         StoreError(
-            .missingUpload, operation, key: session.key, message: "the upload was completed under a temporary name; it can only be aborted")
+            .missingUpload, operation, key: session.key,
+            message: "the upload was completed under a temporary name; it can only be aborted")
     }
 }
 
 extension StoreError {
-    /// Whether another way to the same end is worth a try: the server does not know the call, or the credentials lack its special right.
+    /// Whether another way to the same end is worth a try: the server does not know the call, or the credentials lack
+    /// its special right.
     var mayMeanUnsupported: Bool {
         switch code {
         case .unsupportedOperation, .forbidden: true

@@ -5,15 +5,18 @@ import ReplicationModel
 import XMLStreaming
 
 extension GCSStore {
-    /// First the uploads of the XML API, then temporary objects that were completed and never moved. Only those that a store of this kind
-    /// made are reported. Resumable sessions are not: nobody lists them, and they expire after a week.
+    /// First the uploads of the XML API, then temporary objects that were completed and never moved. Only those that
+    /// a store of this kind made are reported. Resumable sessions are not: nobody lists them, and they expire after a
+    /// week.
     package func openUploads(_ request: ListRequest) async throws(StoreError) -> OpenUploadsPage {
         switch GCSOpenUploadsCursor(request.cursor) {
         case .uploads(let key, let id):
             do throws(StoreError) {
                 return try await openMultipartUploads(request, afterKey: key, afterID: id)
             } catch {
-                guard error.mayMeanUnsupported, error.code != .missingContainer, error.code != .forbidden else { throw error }
+                guard error.mayMeanUnsupported, error.code != .missingContainer, error.code != .forbidden else {
+                    throw error
+                }
                 return try await leftovers(request, token: nil)
             }
         case .leftovers(let token): return try await leftovers(request, token: token)
@@ -58,7 +61,8 @@ extension GCSStore {
         guard let nextKey = name(root.child("NextKeyMarker")), let nextID = root.child("NextUploadIdMarker")?.text,
             (nextKey.bytes, nextID) != (afterKey, afterID)
         else { throw invalid(.openUploads, nil, "the list of uploads says that it goes on and not where") }
-        return OpenUploadsPage(uploads: uploads, next: GCSOpenUploadsCursor.uploads(afterKey: nextKey.bytes, afterID: nextID).text)
+        return OpenUploadsPage(
+            uploads: uploads, next: GCSOpenUploadsCursor.uploads(afterKey: nextKey.bytes, afterID: nextID).text)
     }
 
     private func leftovers(_ request: ListRequest, token: String?) async throws(StoreError) -> OpenUploadsPage {

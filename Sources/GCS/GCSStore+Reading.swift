@@ -1,7 +1,7 @@
 package import Buffers
 import Digests
-import HTTPTransport
 import HTTPStores
+import HTTPTransport
 package import ObjectStores
 package import ReplicationModel
 
@@ -11,7 +11,9 @@ extension GCSStore {
     }
 
     /// The resource of the live version, or of the generation given.
-    func resource(of key: ObjectKey, generation: Int64? = nil, _ operation: StoreOperation) async throws(StoreError) -> GCSResource {
+    func resource(of key: ObjectKey, generation: Int64? = nil, _ operation: StoreOperation) async throws(StoreError)
+        -> GCSResource
+    {
         var url = address.object(key)
         url.append("projection", plain: "noAcl")
         url.append("fields", GCSResource.fields)
@@ -20,10 +22,11 @@ extension GCSStore {
         return try decode(GCSResource.self, try await send(get), get)
     }
 
-    /// The bytes come from one request. Attributes come from the listing that named this version, or from one more request when the range
-    /// is the whole object; with a part of it come those that the listing told, or none.
+    /// The bytes come from one request. Attributes come from the listing that named this version, or from one more
+    /// request when the range is the whole object; with a part of it come those that the listing told, or none.
     package func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply {
-        let pinned: GCSVersion? = if let token = request.version { try GCSVersion(token, .read, key: request.key) } else { nil }
+        let pinned: GCSVersion? =
+            if let token = request.version { try GCSVersion(token, .read, key: request.key) } else { nil }
         if request.range.isEmpty {
             let found = try await pinnedResource(request, pinned)
             return ReadReply(description: found.description(of: request.key), digest: ContentDigest())
@@ -40,7 +43,8 @@ extension GCSStore {
             throw invalid(.read, request.key, "the server says the object has \(size) bytes, not \(expected)")
         }
         guard Int64(response.received) == request.range.length, response.digest.length == request.range.length else {
-            throw invalid(.read, request.key, "\(response.received) bytes arrived where \(request.range.length) were asked for")
+            throw invalid(
+                .read, request.key, "\(response.received) bytes arrived where \(request.range.length) were asked for")
         }
         let description = try await describe(response, size, request, pinned)
         let arrived = ObjectChecksums(crc32c: response.digest.crc32c)
@@ -75,13 +79,17 @@ extension GCSStore {
     private func size(of response: HTTPResponse, for request: ReadRequest) throws(StoreError) -> Int64 {
         let stored = response.headers["x-goog-stored-content-length"].flatMap { Int64($0) }
         if request.isWholeObject {
-            guard response.status == 200 else { throw invalid(.read, request.key, "HTTP \(response.status) for the whole object") }
+            guard response.status == 200 else {
+                throw invalid(.read, request.key, "HTTP \(response.status) for the whole object")
+            }
             return stored ?? Int64(response.received)
         }
         guard response.status == 206 else {
-            throw invalid(.read, request.key, "HTTP \(response.status) to a ranged request: the server ignored the range")
+            throw invalid(
+                .read, request.key, "HTTP \(response.status) to a ranged request: the server ignored the range")
         }
-        guard let range = response.headers["content-range"].flatMap({ ContentRange($0) }), range.first == request.range.offset,
+        guard let range = response.headers["content-range"].flatMap({ ContentRange($0) }),
+            range.first == request.range.offset,
             range.last == request.range.end - 1
         else { throw invalid(.read, request.key, "the reply's Content-Range is not the range asked for") }
         guard let total = range.total ?? stored ?? request.objectSize else {
@@ -106,10 +114,12 @@ extension GCSStore {
                     attributes: known?.attributes ?? ObjectAttributes())
             }
         }
-        // A generation that is the live one after the bytes have come was the live one before: generations never return.
+        // A generation that is the live one after the bytes have come was the live one before: generations never
+        // return.
         let found = try await pinnedResource(request, pinned ?? version)
         guard found.size == size else {
-            throw invalid(.read, request.key, "the server says the object has \(found.size) bytes and sent one of \(size)")
+            throw invalid(
+                .read, request.key, "the server says the object has \(found.size) bytes and sent one of \(size)")
         }
         var description = found.description(of: request.key)
         let reported = ObjectChecksums(goog: response.headers)
@@ -142,6 +152,8 @@ extension GCSStore {
     }
 
     private static func replaced(_ key: ObjectKey) -> StoreError {
-        StoreError(.versionChanged, .read, key: key, message: "the object has been replaced, or its attributes changed, since it was listed")
+        StoreError(
+            .versionChanged, .read, key: key,
+            message: "the object has been replaced, or its attributes changed, since it was listed")
     }
 }

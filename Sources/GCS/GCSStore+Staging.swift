@@ -7,7 +7,9 @@ import XMLStreaming
 
 /// Multipart uploads of the XML API: parts in parallel under a temporary name, then one move to the object's own.
 extension GCSStore {
-    func beginMultipart(_ request: UploadRequest, _ attributes: ObjectAttributes) async throws(StoreError) -> UploadSession {
+    func beginMultipart(_ request: UploadRequest, _ attributes: ObjectAttributes) async throws(StoreError)
+        -> UploadSession
+    {
         let staging = GCSStaging.key(for: request.key)
         var url = address.xmlObject(staging)
         url.append("uploads", plain: "")
@@ -43,7 +45,9 @@ extension GCSStore {
         return PartReceipt(number: part.number, size: Int64(part.body.count), tag: tag, digest: part.digest)
     }
 
-    func listMultipart(_ id: String, _ staging: ObjectKey, of session: UploadSession) async throws(StoreError) -> [UploadedPart] {
+    func listMultipart(_ id: String, _ staging: ObjectKey, of session: UploadSession) async throws(StoreError)
+        -> [UploadedPart]
+    {
         var parts: [UploadedPart] = []
         while true {
             var url = address.xmlObject(staging)
@@ -55,7 +59,8 @@ extension GCSStore {
             let before = parts.count
             for element in root.children("Part") {
                 // Rising numbers below the limit also bound the number of pages.
-                guard let number = element.child("PartNumber").flatMap({ Int($0.text) }), number > (parts.last?.number ?? 0),
+                guard let number = element.child("PartNumber").flatMap({ Int($0.text) }),
+                    number > (parts.last?.number ?? 0),
                     number <= 10_000, let size = element.child("Size").flatMap({ Int64($0.text) }),
                     let tag = element.child("ETag")?.text, !tag.isEmpty
                 else { throw invalid(.listParts, session.key, "the list of parts cannot be used") }
@@ -75,10 +80,12 @@ extension GCSStore {
         let assembled = try await assemble(request.parts, id, staging, of: session)
         do throws(StoreError) {
             if assembled.size != session.size
-                || request.digest.map({ assembled.checksums.agrees(with: ObjectChecksums(crc32c: $0.crc32c)) == false }) ?? false
+                || request.digest.map({ assembled.checksums.agrees(with: ObjectChecksums(crc32c: $0.crc32c)) == false })
+                    ?? false
             {
                 throw StoreError(
-                    .checksumMismatch, .completeUpload, key: session.key, message: "the server put other bytes together than were sent")
+                    .checksumMismatch, .completeUpload, key: session.key,
+                    message: "the server put other bytes together than were sent")
             }
             let version = try await described(request.attributes, assembled.version, staging, of: session)
             let resource = try await publish(staging, version, request.condition, of: session)
@@ -197,9 +204,14 @@ extension GCSStore {
         try await discard(staging, of: session)
     }
 
-    func discard(_ staging: ObjectKey, of session: UploadSession) async throws(StoreError) {
+    /// Deletes the temporary object, or only that generation of it.
+    func discard(
+        _ staging: ObjectKey, generation: Int64? = nil, of session: UploadSession
+    ) async throws(StoreError) {
+        var url = address.object(staging)
+        if let generation { url.append("ifGenerationMatch", plain: String(generation)) }
         do throws(StoreError) {
-            _ = try await send(GCSRequest(.abortUpload, .delete, address.object(staging), key: session.key))
+            _ = try await send(GCSRequest(.abortUpload, .delete, url, key: session.key))
         } catch {
             guard error.code == .notFound else { throw error }
         }
@@ -236,7 +248,8 @@ extension GCSStore {
 }
 
 extension ObjectAttributes {
-    /// Whether header fields carry all of it unchanged: their names lose upper case, and their values anything but ASCII.
+    /// Whether header fields carry all of it unchanged: their names lose upper case, and their values anything but
+    /// ASCII.
     var fitsHeaders: Bool {
         let values = [contentType, contentEncoding, contentLanguage, contentDisposition, cacheControl]
         return values.allSatisfy { $0.map(GCSStore.isHeaderText) ?? true }
@@ -244,7 +257,8 @@ extension ObjectAttributes {
                 GCSStore.isHeaderText(value)
                     && name.utf8.allSatisfy { byte in
                         switch byte {
-                        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"),
+                        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                            UInt8(ascii: "-"),
                             UInt8(ascii: "_"):
                             true
                         default: false

@@ -31,7 +31,8 @@ extension GCSStore {
     /// What a write returns. The server has compared the checksum that was sent with what it received.
     func receipt(_ resource: GCSResource, sent digest: ContentDigest?) -> WriteReceipt {
         let agrees = digest.flatMap { resource.checksums.agrees(with: ObjectChecksums(crc32c: $0.crc32c)) }
-        return WriteReceipt(version: resource.version.token, checksums: resource.checksums, bytesVerified: agrees ?? false)
+        return WriteReceipt(
+            version: resource.version.token, checksums: resource.checksums, bytesVerified: agrees ?? false)
     }
 
     /// Sends a conditional write. A version that must be there and is not is a failed condition, not a missing object.
@@ -49,11 +50,16 @@ extension GCSStore {
 
     /// Refuses names before anything is sent: what is no UTF-8 could arrive as another name.
     func requireValid(_ key: ObjectKey, _ operation: StoreOperation) throws(StoreError) {
-        if let problem = rules.problem(with: key) { throw StoreError(.invalidKey, operation, key: key, message: problem) }
+        if let problem = rules.problem(with: key) {
+            throw StoreError(.invalidKey, operation, key: key, message: problem)
+        }
     }
 
-    /// The attributes as Cloud Storage keeps them; those that it cannot hold must have been dropped, and reported, before.
-    func fitting(_ attributes: ObjectAttributes, _ operation: StoreOperation, _ key: ObjectKey) throws(StoreError) -> ObjectAttributes {
+    /// The attributes as Cloud Storage keeps them; those that it cannot hold must have been dropped, and reported,
+    /// before.
+    func fitting(_ attributes: ObjectAttributes, _ operation: StoreOperation, _ key: ObjectKey) throws(StoreError)
+        -> ObjectAttributes
+    {
         let (kept, dropped) = rules.fit(attributes)
         guard dropped.isEmpty else {
             throw StoreError(
@@ -66,6 +72,7 @@ extension GCSStore {
 
     /// Printable ASCII without blanks at the ends: what a header field carries unchanged.
     static func isHeaderText(_ text: String) -> Bool {
-        !text.isEmpty && text.utf8.allSatisfy { (0x20...0x7E).contains($0) } && text.utf8.first != 0x20 && text.utf8.last != 0x20
+        !text.isEmpty && text.utf8.allSatisfy { (0x20...0x7E).contains($0) } && text.utf8.first != 0x20
+            && text.utf8.last != 0x20
     }
 }

@@ -8,19 +8,21 @@ import Synchronization
 import XMLStreaming
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// One bucket of Google Cloud Storage or of an emulator of its JSON API.
 ///
-/// A call is one attempt. Version tokens are `generation/metageneration`, so that a change of attributes alone is seen too.
+/// A call is one attempt. Version tokens are `generation/metageneration`, so that a change of attributes alone is
+/// seen too.
 ///
-/// Large objects go one of two ways. With at most `sequentialPartLimit` parts, or where there is nothing else, a resumable session takes
-/// them one after the other: one request to open it, one per part and one to finish. Beyond, parts travel in parallel through the
-/// XML API's multipart upload, for one request more. That knows no conditions, so it writes to a temporary name below
-/// `GCSStaging.prefix`, from which the checked object is moved to its own under the condition given.
+/// Large objects go one of two ways. With at most `sequentialPartLimit` parts, or where there is nothing else, a
+/// resumable session takes them one after the other: one request to open it, one per part and one to finish. Beyond,
+/// parts travel in parallel through the XML API's multipart upload, for one request more. That knows no conditions,
+/// so it writes to a temporary name below `GCSStaging.prefix`, from which the checked object is moved to its own
+/// under the condition given.
 package final class GCSStore: ObjectStore {
     package let name: String
     package let rules: any ObjectRules = GCSRules()
@@ -36,8 +38,8 @@ package final class GCSStore: ObjectStore {
     private let credentials: SharedCredentials<GoogleToken>?
     private let facts = Mutex(GCSServerFacts())
 
-    /// Uploads of at most so many parts go through resumable sessions: they need a request less than multipart uploads and no temporary
-    /// object, and so few parts gain little by being parallel.
+    /// Uploads of at most so many parts go through resumable sessions: they need a request less than multipart
+    /// uploads and no temporary object, and so few parts gain little by being parallel.
     let sequentialPartLimit: Int
     package static let standardSequentialPartLimit = 2
 
@@ -46,7 +48,8 @@ package final class GCSStore: ObjectStore {
     ///   - sequentialPartLimit: 0 and a very large number make every upload go one way, for tests.
     ///   - now: seconds since 1970.
     package init(
-        configuration: GCSConfiguration, bucket: String, transport: any HTTPTransport, credentials: SharedCredentials<GoogleToken>?,
+        configuration: GCSConfiguration, bucket: String, transport: any HTTPTransport,
+        credentials: SharedCredentials<GoogleToken>?,
         sequentialPartLimit: Int = standardSequentialPartLimit,
         now: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }
     ) {
@@ -112,8 +115,8 @@ package final class GCSStore: ObjectStore {
         }
     }
 
-    /// The error of a failed request. A refused token is forgotten so that a retry gets a fresh one; a second fresh one that is refused
-    /// ends that.
+    /// The error of a failed request. A refused token is forgotten so that a retry gets a fresh one; a second fresh
+    /// one that is refused ends that.
     private func error(_ failure: GCSFailure, _ request: GCSRequest, _ token: GoogleToken?) -> StoreError {
         var error = failure.error(request.operation, key: request.key, bucket: address.bucket, now: now())
         guard failure.status == 401 else {
@@ -150,7 +153,8 @@ package final class GCSStore: ObjectStore {
     }
 
     /// The root of a reply's XML document.
-    func document(_ response: HTTPResponse, _ request: GCSRequest, named name: String) throws(StoreError) -> XMLElement {
+    func document(_ response: HTTPResponse, _ request: GCSRequest, named name: String) throws(StoreError) -> XMLElement
+    {
         let root: XMLElement
         do {
             root = try XMLElement.parse(response.body)
@@ -174,6 +178,7 @@ package final class GCSStore: ObjectStore {
 
     func invalid(_ operation: StoreOperation, _ key: ObjectKey?, _ message: String) -> StoreError {
         StoreError(
-            .invalidResponse, operation, key: key, message: message, retry: operation.changesObjects ? .unknownOutcome : .transient)
+            .invalidResponse, operation, key: key, message: message,
+            retry: operation.changesObjects ? .unknownOutcome : .transient)
     }
 }

@@ -47,8 +47,8 @@ enum GCSUploadHandle: Hashable, Sendable {
 
 /// The temporary names that uploads of the XML API write to: `.lockstep/uploads/RANDOM/KEY`.
 ///
-/// The random part keeps everybody else from the name; the key tells to whom an abandoned upload belongs. A key that makes the name
-/// longer than the service takes is left out.
+/// The random part keeps everybody else from the name; the key tells to whom an abandoned upload belongs. A key that
+/// makes the name longer than the service takes is left out.
 enum GCSStaging {
     static let prefix = ObjectKey(".lockstep/uploads/")
     private static let randomBytes = 16
@@ -59,12 +59,15 @@ enum GCSStaging {
         return whole.bytes.count <= GCSRules.keyLimit ? whole : random
     }
 
-    /// The key that the temporary name was made for, or the name itself where it does not tell; nil for names of others.
+    /// The key that the temporary name was made for, or the name itself where it does not tell; nil for names of
+    /// others.
     static func finalKey(of staging: ObjectKey) -> ObjectKey? {
         guard staging.hasPrefix(prefix) else { return nil }
         let rest = staging.bytes.dropFirst(prefix.bytes.count)
         let digits = 2 * randomBytes
-        guard rest.count >= digits, Hex.decode(String(decoding: rest.prefix(digits), as: UTF8.self)) != nil else { return nil }
+        guard rest.count >= digits, Hex.decode(String(decoding: rest.prefix(digits), as: UTF8.self)) != nil else {
+            return nil
+        }
         let key = rest.dropFirst(digits)
         if key.isEmpty { return staging }
         return key.first == UInt8(ascii: "/") && key.count > 1 ? ObjectKey(Array(key.dropFirst())) : nil

@@ -14,7 +14,8 @@ struct GCSVersion: Sendable, Hashable {
     /// nil for tokens that another kind of store made.
     init?(_ token: VersionToken) {
         let numbers = token.text.split(separator: "/", omittingEmptySubsequences: false)
-        guard numbers.count == 2, let generation = Int64(numbers[0]), let metageneration = Int64(numbers[1]), generation > 0,
+        guard numbers.count == 2, let generation = Int64(numbers[0]), let metageneration = Int64(numbers[1]),
+            generation > 0,
             metageneration > 0
         else { return nil }
         self.init(generation: generation, metageneration: metageneration)

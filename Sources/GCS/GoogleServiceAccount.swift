@@ -4,9 +4,9 @@ import HTTPStores
 package import ObjectStores
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// A service account and its private key, from the JSON file that Google's console hands out.
@@ -25,10 +25,18 @@ package struct GoogleServiceAccount: Sendable {
 
     private struct File: Decodable {
         var type: String?
-        var client_email: String?
-        var private_key_id: String?
-        var private_key: String?
-        var token_uri: String?
+        var email: String?
+        var keyID: String?
+        var privateKey: String?
+        var tokenEndpoint: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case type
+            case email = "client_email"
+            case keyID = "private_key_id"
+            case privateKey = "private_key"
+            case tokenEndpoint = "token_uri"
+        }
     }
 
     package init(email: String, keyID: String?, privateKey: RSAPrivateKey, tokenEndpoint: String) {
@@ -59,9 +67,9 @@ package struct GoogleServiceAccount: Sendable {
             guard let value, !value.isEmpty else { throw .credentials("\(path) has no \(name); create a new key file") }
             return value
         }
-        let email = try member(file.client_email, "client_email")
-        let pem = try member(file.private_key, "private_key")
-        let tokenEndpoint = file.token_uri ?? Self.standardTokenEndpoint
+        let email = try member(file.email, "client_email")
+        let pem = try member(file.privateKey, "private_key")
+        let tokenEndpoint = file.tokenEndpoint ?? Self.standardTokenEndpoint
         guard let endpoint = Endpoint(tokenEndpoint), endpoint.scheme == "https" || endpoint.isLoopback else {
             throw .credentials("\(path) names a token_uri that is no https URL; signed assertions are not sent there")
         }
@@ -71,7 +79,7 @@ package struct GoogleServiceAccount: Sendable {
         } catch {
             throw .credentials("the private_key in \(path) cannot be used: \(error)")
         }
-        self.init(email: email, keyID: file.private_key_id, privateKey: privateKey, tokenEndpoint: tokenEndpoint)
+        self.init(email: email, keyID: file.keyID, privateKey: privateKey, tokenEndpoint: tokenEndpoint)
     }
 
     private static func contents(_ path: String) throws(StoreError) -> [UInt8] {

@@ -45,7 +45,8 @@ import Testing
         let make: @Sendable () throws -> any ObjectStore = {
             let configuration = try GCSConfiguration.resolve(environment: ["STORAGE_EMULATOR_HOST": endpoint])
             return GCSStore(
-                configuration: configuration, bucket: "conformance-\(way.rawValue)", transport: Self.transport, credentials: nil,
+                configuration: configuration, bucket: "conformance-\(way.rawValue)", transport: Self.transport,
+                credentials: nil,
                 sequentialPartLimit: way.sequentialPartLimit)
         }
         return StoreConformance(
@@ -55,9 +56,15 @@ import Testing
     @Test(arguments: StoreConformance.checks)
     func conforms(_ check: ConformanceCheck) async throws { try await suite(.standard).run(check) }
 
-    @Test(arguments: StoreConformance.checks.filter { $0.description.contains("upload") || $0.description.contains("part") })
+    @Test(
+        arguments: StoreConformance.checks.filter {
+            $0.description.contains("upload") || $0.description.contains("part")
+        })
     func conformsByMultipartUploads(_ check: ConformanceCheck) async throws { try await suite(.multipart).run(check) }
 
-    @Test(arguments: StoreConformance.checks.filter { $0.description.contains("upload") || $0.description.contains("part") })
+    @Test(
+        arguments: StoreConformance.checks.filter {
+            $0.description.contains("upload") || $0.description.contains("part")
+        })
     func conformsBySessions(_ check: ConformanceCheck) async throws { try await suite(.sessions).run(check) }
 }

@@ -62,7 +62,8 @@ import Testing
 
     @Test func completingAlwaysSends() {
         #expect(GCSResumableProgress(size: 0, held: 0).nextForCompletion() == .send(range(0, 0)))
-        #expect(GCSResumableProgress(size: quantum, held: quantum).nextForCompletion() == .send(range(quantum, quantum)))
+        #expect(
+            GCSResumableProgress(size: quantum, held: quantum).nextForCompletion() == .send(range(quantum, quantum)))
     }
 
     @Test func theRangeHeaderCountsBytes() {

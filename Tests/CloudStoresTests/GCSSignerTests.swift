@@ -42,7 +42,8 @@ import Testing
         #expect(publicKey.verifySHA256(Array("\(parts[0]).\(parts[1])".utf8), decoded[2]))
         let decoder = JSONDecoder()
         return (
-            try decoder.decode(Header.self, from: Data(decoded[0])), try decoder.decode(Claims.self, from: Data(decoded[1]))
+            try decoder.decode(Header.self, from: Data(decoded[0])),
+            try decoder.decode(Claims.self, from: Data(decoded[1]))
         )
     }
 
@@ -53,7 +54,8 @@ import Testing
     }
 
     @Test func anAssertionNamesTheTokenEndpointAndTheScope() throws {
-        let token = try GCSSigner(account()).token(for: .exchange(endpoint: "https://oauth2.googleapis.com/token"), now: 1_700_000_000)
+        let token = try GCSSigner(account()).token(
+            for: .exchange(endpoint: "https://oauth2.googleapis.com/token"), now: 1_700_000_000)
         let (header, claims) = try verified(token)
         #expect(header.alg == "RS256" && header.typ == "JWT" && header.kid == "abc123")
         #expect(claims.iss == "robot@project.iam.gserviceaccount.com")

@@ -19,7 +19,8 @@ import Testing
 
     private func request(parts: Int64, attributes: ObjectAttributes = ObjectAttributes()) -> UploadRequest {
         UploadRequest(
-            key: "k/é", size: (parts - 1) * Int64(Self.quantum) + 9, partSize: Int64(Self.quantum), attributes: attributes, condition: .absent)
+            key: "k/é", size: (parts - 1) * Int64(Self.quantum) + 9, partSize: Int64(Self.quantum),
+            attributes: attributes, condition: .absent)
     }
 
     private func part(_ number: Int, _ count: Int) async throws -> PartRequest {
@@ -28,7 +29,9 @@ import Testing
     }
 
     private func receipts(_ parts: [PartRequest]) -> [PartReceipt] {
-        parts.map { PartReceipt(number: $0.number, size: Int64($0.body.count), tag: "\"e\($0.number)\"", digest: $0.digest) }
+        parts.map {
+            PartReceipt(number: $0.number, size: Int64($0.body.count), tag: "\"e\($0.number)\"", digest: $0.digest)
+        }
     }
 
     private func object(_ digest: ContentDigest) -> String {
@@ -39,7 +42,9 @@ import Testing
 
     /// Answers a session as the service does, from the ranges it is sent.
     private static func session(_ finished: String, _ request: HTTPRequest) -> Reply {
-        if request.method == .post { return Reply(200, ["location": "https://elsewhere.example/upload/x?upload_id=secret"]) }
+        if request.method == .post {
+            return Reply(200, ["location": "https://elsewhere.example/upload/x?upload_id=secret"])
+        }
         if request.method == .delete { return Reply(499) }
         let range = request.headers["content-range"]!
         if range.hasPrefix("bytes */") { return Reply(308, ["range": "bytes=0-262143"]) }
@@ -59,14 +64,17 @@ import Testing
         var receipts: [PartReceipt] = []
         for part in parts { receipts.append(try await store.uploadPart(part, of: session)) }
         let receipt = try await store.completeUpload(
-            CompleteRequest(parts: receipts, digest: whole, attributes: ObjectAttributes(), condition: .absent), of: session)
+            CompleteRequest(parts: receipts, digest: whole, attributes: ObjectAttributes(), condition: .absent),
+            of: session)
         #expect(receipt.version.text == "9/1" && receipt.bytesVerified)
         let requests = transport.requests
         // The second part is shorter than what is held back: it travels when the upload is completed.
         #expect(requests.count == 3)
         #expect(requests[0].target.contains("uploadType=resumable&name=k%2F%C3%A9&ifGenerationMatch=0"))
         #expect(requests[1].url == "https://storage.googleapis.com/upload/x?upload_id=secret")
-        #expect(requests[1].headers["content-range"] == "bytes 0-262143/262153" && requests[1].headers["x-goog-hash"] == nil)
+        #expect(
+            requests[1].headers["content-range"] == "bytes 0-262143/262153" && requests[1].headers["x-goog-hash"] == nil
+        )
         #expect(requests[2].headers["content-range"] == "bytes 262144-262152/262153")
         #expect(requests[2].headers["x-goog-hash"] == "crc32c=\(ChecksumEncoding.base64BigEndian(whole.crc32c))")
     }
@@ -78,7 +86,9 @@ import Testing
         let parts = [try await part(1, Self.quantum), try await part(2, 9)]
         let error = await failure { () throws(StoreError) in
             try await store.completeUpload(
-                CompleteRequest(parts: receipts(parts), digest: nil, attributes: ObjectAttributes(), condition: .unconditional), of: session)
+                CompleteRequest(
+                    parts: receipts(parts), digest: nil, attributes: ObjectAttributes(), condition: .unconditional),
+                of: session)
         }
         #expect(error?.code == .invalidRequest)
     }
@@ -94,13 +104,15 @@ import Testing
         let lost = await failure { () throws(StoreError) in try await store.uploadPart(first, of: session) }
         #expect(lost?.retry == .transient)
         _ = try await store.uploadPart(first, of: session)
-        #expect(transport.requests.map { $0.headers["content-range"] } == [nil, "bytes 0-262143/262153", "bytes */262153"])
+        #expect(
+            transport.requests.map { $0.headers["content-range"] } == [nil, "bytes 0-262143/262153", "bytes */262153"])
     }
 
     @Test func damageIsFoundByTheRunningChecksum() async throws {
         let transport = ScriptedTransport { request, _ in
             request.method == .post
-                ? Self.session("", request) : Reply(308, ["range": "bytes=0-262143", "x-goog-running-hash": "crc32c=AAAAAA=="])
+                ? Self.session("", request)
+                : Reply(308, ["range": "bytes=0-262143", "x-goog-running-hash": "crc32c=AAAAAA=="])
         }
         let store = GCSStoreTests.store(transport)
         let session = try await store.beginUpload(request(parts: 2))
@@ -111,7 +123,9 @@ import Testing
 
     @Test func aSessionThatIsGoneIsAMissingUpload() async throws {
         for status in [404, 410] {
-            let transport = ScriptedTransport { request, _ in request.method == .post ? Self.session("", request) : Reply(status) }
+            let transport = ScriptedTransport { request, _ in
+                request.method == .post ? Self.session("", request) : Reply(status)
+            }
             let store = GCSStoreTests.store(transport)
             let session = try await store.beginUpload(request(parts: 2))
             let first = try await part(1, Self.quantum)
@@ -128,7 +142,8 @@ import Testing
         let transport = ScriptedTransport { request, _ in Self.session(finished, request) }
         let session = try await GCSStoreTests.store(transport).beginUpload(request(parts: 2))
         let other = GCSStoreTests.store(transport)
-        let complete = CompleteRequest(parts: receipts(parts), digest: whole, attributes: ObjectAttributes(), condition: .absent)
+        let complete = CompleteRequest(
+            parts: receipts(parts), digest: whole, attributes: ObjectAttributes(), condition: .absent)
         let early = await failure { () throws(StoreError) in try await other.completeUpload(complete, of: session) }
         #expect(early?.code == .missingUpload)
         #expect(try await other.listParts(of: session).map(\.number) == [1])
@@ -149,7 +164,9 @@ import Testing
                 #"{"size":"\#(digest.length)","generation":"9","metageneration":"1","crc32c":"\#(ChecksumEncoding.base64BigEndian(digest.crc32c))"}"#
             switch (request.method, request.target) {
             case (.post, let target) where target.hasSuffix("?uploads"):
-                return Reply(200, body: "<InitiateMultipartUploadResult><UploadId>u/1</UploadId></InitiateMultipartUploadResult>")
+                return Reply(
+                    200, body: "<InitiateMultipartUploadResult><UploadId>u/1</UploadId></InitiateMultipartUploadResult>"
+                )
             case (.put, _): return Reply(200, ["etag": "\"e\"", "x-goog-hash": request.headers["x-goog-hash"]!])
             case (.post, let target) where target.hasSuffix("?uploadId=u%2F1"):
                 if completes != 200 { return Reply(completes, body: "<Error><Code>NoSuchUpload</Code></Error>") }
@@ -181,7 +198,9 @@ import Testing
         var receipts: [PartReceipt] = []
         for part in parts { receipts.append(try await store.uploadPart(part, of: session)) }
         return try await store.completeUpload(
-            CompleteRequest(parts: receipts, digest: digest ?? Self.whole(parts), attributes: attributes, condition: .absent), of: session)
+            CompleteRequest(
+                parts: receipts, digest: digest ?? Self.whole(parts), attributes: attributes, condition: .absent),
+            of: session)
     }
 
     private static func whole(_ parts: [PartRequest]) -> ContentDigest {
@@ -200,7 +219,9 @@ import Testing
         #expect(receipt.version.text == "9/1" && receipt.bytesVerified)
         let requests = transport.requests
         #expect(requests.count == 6)
-        #expect(requests[0].target.hasPrefix("/bucket/.lockstep%2Fuploads%2F") && requests[0].target.hasSuffix("%2Fk%2F%C3%A9?uploads"))
+        #expect(
+            requests[0].target.hasPrefix("/bucket/.lockstep%2Fuploads%2F")
+                && requests[0].target.hasSuffix("%2Fk%2F%C3%A9?uploads"))
         #expect(requests[0].headers["content-type"] == "a/b" && requests[0].headers["x-goog-meta-lower"] == "ascii")
         #expect(requests[1].headers["x-goog-hash"]?.hasPrefix("crc32c=") == true)
         #expect(requests[1].target.hasSuffix("?partNumber=1&uploadId=u%2F1"))
@@ -289,7 +310,9 @@ import Testing
             }
             return Reply(
                 200,
-                body: #"{"items":[{"name":".lockstep/uploads/\#(random)/data/x","size":"1","generation":"4","metageneration":"1"}]}"#)
+                body:
+                    #"{"items":[{"name":".lockstep/uploads/\#(random)/data/x","size":"1","generation":"4","metageneration":"1"}]}"#
+            )
         }
         let store = GCSStoreTests.store(transport)
         let first = try await store.openUploads(ListRequest(prefix: "data/"))

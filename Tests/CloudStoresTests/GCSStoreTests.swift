@@ -16,9 +16,11 @@ import Testing
 
     static func store(_ transport: ScriptedTransport, token: String? = "t", endpoint: String? = nil) -> GCSStore {
         GCSStore(
-            configuration: GCSConfiguration(endpoint: endpoint.map { Endpoint($0)! } ?? GCSConfiguration.standardEndpoint),
+            configuration: GCSConfiguration(
+                endpoint: endpoint.map { Endpoint($0)! } ?? GCSConfiguration.standardEndpoint),
             bucket: "bucket", transport: transport,
-            credentials: token.map { SharedCredentials(StaticGoogleToken(GoogleToken(Secret($0))), now: { 0 }) }, now: { 0 })
+            credentials: token.map { SharedCredentials(StaticGoogleToken(GoogleToken(Secret($0))), now: { 0 }) },
+            now: { 0 })
     }
 
     static func slice(_ text: String) async throws -> (BufferSlice, ContentDigest) {
@@ -37,7 +39,8 @@ import Testing
         }
     }
 
-    static let resource = #"{"size":"9","generation":"7","metageneration":"2","crc32c":"4waSgw==","md5Hash":"JfnnlDI7RTiF9RgfG2JNCw=="}"#
+    static let resource =
+        #"{"size":"9","generation":"7","metageneration":"2","crc32c":"4waSgw==","md5Hash":"JfnnlDI7RTiF9RgfG2JNCw=="}"#
 
     // MARK: writing
 
@@ -67,29 +70,39 @@ import Testing
         let transport = ScriptedTransport(
             Reply(200, body: #"{"size":"0","generation":"1","metageneration":"1","crc32c":"AAAAAA=="}"#))
         let receipt = try await Self.store(transport).put(
-            PutRequest(key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(), condition: .absent))
+            PutRequest(key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(), condition: .absent)
+        )
         #expect(receipt.bytesVerified && receipt.checksums.crc32c == 0)
         #expect(transport.requests[0].target.contains("ifGenerationMatch=0&"))
     }
 
     @Test(arguments: [
         (412, "conditionNotMet", "", StoreError.Code.preconditionFailed, StoreError.Retry.never),
-        (400, "invalid", "Provided CRC32C \\\"x\\\" doesn't match calculated CRC32C \\\"y\\\".", .checksumMismatch, .transient),
+        (
+            400, "invalid", "Provided CRC32C \\\"x\\\" doesn't match calculated CRC32C \\\"y\\\".", .checksumMismatch,
+            .transient
+        ),
         (403, "forbidden", "no", .forbidden, .never), (403, "rateLimitExceeded", "", .throttled, .transient),
         (404, "notFound", "The specified bucket does not exist.", .missingContainer, .never),
-        (429, "rateLimitExceeded", "", .throttled, .transient), (500, "backendError", "", .unavailable, .unknownOutcome),
-        (503, "backendError", "", .throttled, .unknownOutcome), (501, "notImplemented", "", .unsupportedOperation, .never),
+        (429, "rateLimitExceeded", "", .throttled, .transient),
+        (500, "backendError", "", .unavailable, .unknownOutcome),
+        (503, "backendError", "", .throttled, .unknownOutcome),
+        (501, "notImplemented", "", .unsupportedOperation, .never),
     ])
     func refusalsOfAWriteAreTold(
         _ status: Int, _ reason: String, _ message: String, _ code: StoreError.Code, _ retry: StoreError.Retry
     ) async throws {
-        let document = #"{"error":{"code":\#(status),"message":"\#(message)","errors":[{"domain":"global","reason":"\#(reason)"}]}}"#
+        let document =
+            #"{"error":{"code":\#(status),"message":"\#(message)","errors":[{"domain":"global","reason":"\#(reason)"}]}}"#
         let transport = ScriptedTransport(Reply(status, ["x-guploader-uploadid": "id-1"], body: document))
         let error = await Self.failure { () throws(StoreError) in
             try await Self.store(transport).put(
-                PutRequest(key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(), condition: .unconditional))
+                PutRequest(
+                    key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(),
+                    condition: .unconditional))
         }
-        #expect(error?.code == code && error?.retry == retry && error?.serviceCode == reason && error?.requestID == "id-1")
+        #expect(
+            error?.code == code && error?.retry == retry && error?.serviceCode == reason && error?.requestID == "id-1")
     }
 
     @Test func aLostReplyToAWriteIsOfUnknownOutcome() async throws {
@@ -99,7 +112,8 @@ import Testing
         let store = Self.store(transport)
         let write = await Self.failure { () throws(StoreError) in
             try await store.put(
-                PutRequest(key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(), condition: .absent))
+                PutRequest(
+                    key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(), condition: .absent))
         }
         #expect(write?.retry == .unknownOutcome)
         let read = await Self.failure { () throws(StoreError) in try await store.head("k") }
@@ -135,7 +149,9 @@ import Testing
         let second = await Self.failure { () throws(StoreError) in try await store.head("k") }
         #expect(second?.code == .unauthenticated && second?.retry == .never)
         #expect(transport.requests.map { $0.headers["authorization"] } == ["Bearer token-0", "Bearer token-1"])
-        let anonymous = await Self.failure { () throws(StoreError) in try await Self.store(transport, token: nil).head("k") }
+        let anonymous = await Self.failure { () throws(StoreError) in
+            try await Self.store(transport, token: nil).head("k")
+        }
         #expect(anonymous?.retry == .never && anonymous?.message.contains("anonymous") == true)
     }
 
@@ -147,11 +163,13 @@ import Testing
         let buffer: PooledBuffer
         do { buffer = try await Self.pool.acquire(100) } catch { preconditionFailure("\(error)") }
         return try await Self.store(transport).read(
-            ReadRequest(key: "k", range: range, version: version.map { VersionToken($0) }, objectSize: size), into: buffer)
+            ReadRequest(key: "k", range: range, version: version.map { VersionToken($0) }, objectSize: size),
+            into: buffer)
     }
 
     @Test func aWholeReadIsPinnedAndDescribed() async throws {
-        let full = #"{"name":"k","size":"9","generation":"7","metageneration":"2","crc32c":"4waSgw==","cacheControl":"x","metadata":{"A":"b"}}"#
+        let full =
+            #"{"name":"k","size":"9","generation":"7","metageneration":"2","crc32c":"4waSgw==","cacheControl":"x","metadata":{"A":"b"}}"#
         let transport = ScriptedTransport { request, _ in
             request.target.contains("alt=media")
                 ? Reply(
@@ -164,9 +182,11 @@ import Testing
                 : Reply(200, body: full)
         }
         let reply = try await read(transport, ByteRange(offset: 0, length: 9), version: "7/2", size: 9)
-        #expect(reply.description.object.version.text == "7/2" && reply.description.object.checksums.crc32c == 0xE306_9283)
+        #expect(
+            reply.description.object.version.text == "7/2" && reply.description.object.checksums.crc32c == 0xE306_9283)
         #expect(reply.description.object.checksums.md5?.count == 16)
-        #expect(reply.description.attributes.userMetadata == ["A": "b"] && reply.description.attributes.cacheControl == "x")
+        #expect(
+            reply.description.attributes.userMetadata == ["A": "b"] && reply.description.attributes.cacheControl == "x")
         let media = transport.requests[0]
         #expect(media.target == "/storage/v1/b/bucket/o/k?alt=media&generation=7")
         #expect(media.headers["accept-encoding"] == "gzip" && media.headers["range"] == nil)
@@ -178,25 +198,33 @@ import Testing
                 ? Reply(200, ["x-goog-generation": "7", "x-goog-metageneration": "2"], body: "123456789")
                 : Reply(
                     200,
-                    body: #"{"items":[{"name":"k","size":"9","generation":"7","metageneration":"2","metadata":{"A":"b"}}]}"#)
+                    body:
+                        #"{"items":[{"name":"k","size":"9","generation":"7","metageneration":"2","metadata":{"A":"b"}}]}"#
+                )
         }
         let store = Self.store(transport)
         let listed = try await store.list(ListRequest()).objects[0]
         let buffer = try await Self.pool.acquire(100)
         let reply = try await store.read(
-            ReadRequest(key: "k", range: ByteRange(offset: 0, length: 9), version: listed.version, objectSize: 9), into: buffer)
+            ReadRequest(key: "k", range: ByteRange(offset: 0, length: 9), version: listed.version, objectSize: 9),
+            into: buffer)
         #expect(reply.description.attributes.userMetadata == ["A": "b"] && transport.requests.count == 2)
     }
 
     @Test(arguments: [
-        (Reply(200, ["x-goog-generation": "8", "x-goog-metageneration": "1"], body: "123456789"), StoreError.Code.versionChanged),
+        (
+            Reply(200, ["x-goog-generation": "8", "x-goog-metageneration": "1"], body: "123456789"),
+            StoreError.Code.versionChanged
+        ),
         (Reply(200, ["x-goog-generation": "7", "x-goog-metageneration": "3"], body: "123456789"), .versionChanged),
         (Reply(404, body: #"{"error":{"message":"No such object: bucket/k"}}"#), .versionChanged),
         (Reply(404, body: #"{"error":{"message":"The specified bucket does not exist."}}"#), .missingContainer),
         (Reply(200, ["x-goog-generation": "7", "x-goog-metageneration": "2"], body: "1234"), .invalidResponse),
         (Reply(206, ["x-goog-generation": "7", "x-goog-metageneration": "2"], body: "123456789"), .invalidResponse),
         (
-            Reply(200, ["x-goog-generation": "7", "x-goog-metageneration": "2", "x-goog-stored-content-length": "20"], body: "123456789"),
+            Reply(
+                200, ["x-goog-generation": "7", "x-goog-metageneration": "2", "x-goog-stored-content-length": "20"],
+                body: "123456789"),
             .invalidResponse
         ),
     ])
@@ -208,9 +236,12 @@ import Testing
     }
 
     @Test func damagedBytesAreNoticed() async throws {
-        let headers: HTTPHeaders = ["x-goog-generation": "7", "x-goog-metageneration": "2", "x-goog-hash": "crc32c=4waSgw=="]
+        let headers: HTTPHeaders = [
+            "x-goog-generation": "7", "x-goog-metageneration": "2", "x-goog-hash": "crc32c=4waSgw==",
+        ]
         let transport = ScriptedTransport { request, _ in
-            request.target.contains("alt=media") ? Reply(200, headers, body: "123456780") : Reply(200, body: Self.resource)
+            request.target.contains("alt=media")
+                ? Reply(200, headers, body: "123456780") : Reply(200, body: Self.resource)
         }
         let error = await Self.failure { () throws(StoreError) in
             try await read(transport, ByteRange(offset: 0, length: 9), version: "7/2", size: 9)
@@ -238,12 +269,16 @@ import Testing
         let transport = ScriptedTransport { request, _ in
             request.target.contains("alt=media") ? Reply(200, body: "123456789") : Reply(200, body: Self.resource)
         }
-        #expect(try await read(transport, ByteRange(offset: 0, length: 9), version: "7/2", size: 9).description.object.version.text == "7/2")
+        #expect(
+            try await read(transport, ByteRange(offset: 0, length: 9), version: "7/2", size: 9).description.object
+                .version.text == "7/2")
         let replaced = await Self.failure { () throws(StoreError) in
             try await read(transport, ByteRange(offset: 0, length: 9), version: "6/1", size: 9)
         }
         #expect(replaced?.code == .versionChanged)
-        #expect(try await read(transport, ByteRange(offset: 0, length: 9), version: nil, size: 9).description.object.version.text == "7/2")
+        #expect(
+            try await read(transport, ByteRange(offset: 0, length: 9), version: nil, size: 9).description.object.version
+                .text == "7/2")
     }
 
     // MARK: listing
@@ -262,7 +297,9 @@ import Testing
         #expect(page.next == "n+/=")
         #expect(page.objects.map(\.key) == ["a/z", "a/ü😀"])
         let target = transport.requests[0].target
-        #expect(target.hasPrefix("/storage/v1/b/bucket/o?projection=noAcl&maxResults=1000&fields=nextPageToken%2Citems%28name"))
+        #expect(
+            target.hasPrefix(
+                "/storage/v1/b/bucket/o?projection=noAcl&maxResults=1000&fields=nextPageToken%2Citems%28name"))
         #expect(target.hasSuffix("&prefix=a%2F&startOffset=a%2Fb%00&endOffset=b"))
     }
 
@@ -276,7 +313,8 @@ import Testing
                     """))
         let object = try await Self.store(transport).list(ListRequest()).objects[0]
         #expect(object.size == 12 && object.version.text == "5/1" && object.modified == 1_000_000_002)
-        #expect(object.checksums.crc32c == 0xE306_9283 && object.checksums.md5?.first == 0x25 && object.archiveTier == nil)
+        #expect(
+            object.checksums.crc32c == 0xE306_9283 && object.checksums.md5?.first == 0x25 && object.archiveTier == nil)
     }
 
     @Test func anEmptyPageMayHaveANextOne() async throws {
@@ -295,8 +333,11 @@ import Testing
 
     /// Emulators list everything, whatever the bounds.
     @Test func whatLiesOutsideTheBoundsIsLeftOut() async throws {
-        let items = ["a", "b", "c", "d", "e"].map { #"{"name":"\#($0)","size":"1","generation":"1","metageneration":"1"}"# }
-        let transport = ScriptedTransport(Reply(200, body: #"{"nextPageToken":"more","items":[\#(items.joined(separator: ","))]}"#))
+        let items = ["a", "b", "c", "d", "e"].map {
+            #"{"name":"\#($0)","size":"1","generation":"1","metageneration":"1"}"#
+        }
+        let transport = ScriptedTransport(
+            Reply(200, body: #"{"nextPageToken":"more","items":[\#(items.joined(separator: ","))]}"#))
         let page = try await Self.store(transport).list(ListRequest(startAfter: "b", endBefore: "e"))
         #expect(page.objects.map(\.key) == ["c", "d"] && page.next == nil)
         let none = try await Self.store(transport).list(ListRequest(startAfter: "e", endBefore: "b"))
@@ -308,9 +349,11 @@ import Testing
         let items = ["a", "é", "ê"].map { #"{"name":"\#($0)","size":"1","generation":"1","metageneration":"1"}"# }
         let transport = ScriptedTransport(Reply(200, body: #"{"items":[\#(items.joined(separator: ","))]}"#))
         let page = try await Self.store(transport).list(
-            ListRequest(prefix: ObjectKey([0xC3]), startAfter: ObjectKey([0xC3, 0xA9]), endBefore: ObjectKey([0xC3, 0xFF])))
+            ListRequest(
+                prefix: ObjectKey([0xC3]), startAfter: ObjectKey([0xC3, 0xA9]), endBefore: ObjectKey([0xC3, 0xFF])))
         #expect(page.objects.map(\.key) == ["ê"])
-        #expect(!transport.requests[0].target.contains("prefix=") && !transport.requests[0].target.contains("endOffset"))
+        #expect(
+            !transport.requests[0].target.contains("prefix=") && !transport.requests[0].target.contains("endOffset"))
     }
 
     // MARK: deleting and copying
@@ -318,14 +361,17 @@ import Testing
     @Test func deletesAreConditionalAndAnAbsentObjectIsDeleted() async throws {
         let transport = ScriptedTransport { request, _ in
             switch request.target {
-            case "/storage/v1/b/bucket/o/gone": Reply(404, body: #"{"error":{"message":"No such object: bucket/gone"}}"#)
+            case "/storage/v1/b/bucket/o/gone":
+                Reply(404, body: #"{"error":{"message":"No such object: bucket/gone"}}"#)
             case "/storage/v1/b/bucket/o/other?ifGenerationMatch=3&ifMetagenerationMatch=4": Reply(412)
             default: Reply(204)
             }
         }
         let requests =
             [DeleteRequest(key: "gone", version: nil), DeleteRequest(key: "other", version: VersionToken("3/4"))]
-            + (0..<50).map { DeleteRequest(key: ObjectKey("k\($0)"), version: nil) } + [DeleteRequest(key: "bad", version: VersionToken("x"))]
+            + (0..<50).map { DeleteRequest(key: ObjectKey("k\($0)"), version: nil) } + [
+                DeleteRequest(key: "bad", version: VersionToken("x"))
+            ]
         let results = await Self.store(transport).delete(requests)
         let codes: [StoreError.Code?] = results.map { if case .failure(let error) = $0 { error.code } else { nil } }
         #expect(codes.count == 53 && codes[1] == .preconditionFailed && codes[52] == .invalidRequest)
@@ -336,15 +382,19 @@ import Testing
         let transport = ScriptedTransport { request, number in
             number == 0
                 ? Reply(200, body: #"{"done":false,"rewriteToken":"r/1","totalBytesRewritten":"5","objectSize":"9"}"#)
-                : Reply(200, body: #"{"done":true,"totalBytesRewritten":"9","objectSize":"9","resource":\#(Self.resource)}"#)
+                : Reply(
+                    200, body: #"{"done":true,"totalBytesRewritten":"9","objectSize":"9","resource":\#(Self.resource)}"#
+                )
         }
         let receipt = try await Self.store(transport).copy(
-            CopyRequest(source: "a b", sourceVersion: VersionToken("5/1"), size: 9, destination: "c/d", condition: .absent))
+            CopyRequest(
+                source: "a b", sourceVersion: VersionToken("5/1"), size: 9, destination: "c/d", condition: .absent))
         #expect(receipt.version.text == "7/2" && receipt.checksums.crc32c == 0xE306_9283)
         let targets = transport.requests.map(\.target)
         #expect(
             targets[0].hasPrefix(
-                "/storage/v1/b/bucket/o/a%20b/rewriteTo/b/bucket/o/c%2Fd?ifSourceGenerationMatch=5&ifSourceMetagenerationMatch=1&ifGenerationMatch=0"))
+                "/storage/v1/b/bucket/o/a%20b/rewriteTo/b/bucket/o/c%2Fd?ifSourceGenerationMatch=5&ifSourceMetagenerationMatch=1&ifGenerationMatch=0"
+            ))
         #expect(targets[1].hasSuffix("&rewriteToken=r%2F1"))
     }
 
@@ -353,7 +403,8 @@ import Testing
             Reply(200, body: #"{"done":false,"rewriteToken":"r","totalBytesRewritten":"0","objectSize":"9"}"#))
         let error = await Self.failure { () throws(StoreError) in
             try await Self.store(transport).copy(
-                CopyRequest(source: "a", sourceVersion: VersionToken("5/1"), size: 9, destination: "b", condition: .absent))
+                CopyRequest(
+                    source: "a", sourceVersion: VersionToken("5/1"), size: 9, destination: "b", condition: .absent))
         }
         #expect(error?.code == .invalidResponse && transport.requests.count < 50)
     }
@@ -365,7 +416,9 @@ import Testing
             }
             let error = await Self.failure { () throws(StoreError) in
                 try await Self.store(transport).copy(
-                    CopyRequest(source: "a", sourceVersion: VersionToken(version), size: 9, destination: "b", condition: .absent))
+                    CopyRequest(
+                        source: "a", sourceVersion: VersionToken(version), size: 9, destination: "b", condition: .absent
+                    ))
             }
             #expect(error?.code == code)
         }
