@@ -1,5 +1,5 @@
 package import Buffers
-package import Digests
+import Digests
 package import ReplicationModel
 import Synchronization
 

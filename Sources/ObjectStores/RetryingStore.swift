@@ -38,7 +38,8 @@ package struct RetryingStore: ObjectStore {
             } catch {
                 guard let wait = wait(after: error, attempt: attempt, repeatable: repeatable), budget.spend() else { throw error }
                 onRetry(error, attempt, wait)
-                do { try await time.sleep(for: wait) } catch { throw cancelled(error) }
+                let interrupted = Self.cancelled(error)
+                do { try await time.sleep(for: wait) } catch { throw interrupted }
                 attempt += 1
             }
         }
@@ -55,8 +56,9 @@ package struct RetryingStore: ObjectStore {
         }
     }
 
-    private func cancelled(_ error: any Error) -> StoreError {
-        StoreError(.cancelled, .list, message: "interrupted while waiting to try again")
+    private static func cancelled(_ error: StoreError) -> StoreError {
+        StoreError(
+            .cancelled, error.operation, key: error.key, message: "interrupted while waiting to try again after: \(error.message)")
     }
 
     package func list(_ request: ListRequest) async throws(StoreError) -> ListPage {
