@@ -10,8 +10,8 @@ package struct AzureBlobConfiguration: Sendable, Hashable {
     /// Everything that the store uses is in this version, and emulators know it.
     package static let pinnedVersion = "2023-11-03"
 
-    /// - Parameter endpoint: nil means Azure's public cloud. The account is appended to the path of an endpoint whose host cannot
-    ///   carry it (an address, `localhost`, a name without dots) unless it is there already.
+    /// - Parameter endpoint: nil means Azure's public cloud. The account is appended to the path of an endpoint whose
+    ///   host cannot carry it (an address, `localhost`, a name without dots) unless it is there already.
     package init(account: String, endpoint: Endpoint? = nil, serviceVersion: String = pinnedVersion) {
         var root = endpoint ?? Endpoint(host: "\(account).blob.core.windows.net")
         if Self.isPathStyle(root), root.path.split(separator: "/").last.map(String.init) != account {
@@ -26,7 +26,8 @@ package struct AzureBlobConfiguration: Sendable, Hashable {
 
     /// Hosts of the public cloud, of the sovereign ones, and of accounts in DNS zones.
     private static let domains = [
-        ".blob.core.windows.net", ".blob.core.usgovcloudapi.net", ".blob.core.chinacloudapi.cn", ".blob.core.cloudapi.de",
+        ".blob.core.windows.net", ".blob.core.usgovcloudapi.net", ".blob.core.chinacloudapi.cn",
+        ".blob.core.cloudapi.de",
         ".blob.storage.azure.net",
     ]
 
@@ -50,9 +51,10 @@ package struct AzureBlobConfiguration: Sendable, Hashable {
 
     /// Settles where an account is and what authorises requests to it.
     ///
-    /// The account is the one of the location (`az://ACCOUNT/…`). Its credentials are those of `AZURE_STORAGE_CONNECTION_STRING`,
-    /// else `AZURE_STORAGE_KEY`, else `AZURE_STORAGE_SAS_TOKEN`, else none (public containers). Its endpoint is the argument, else the
-    /// connection string's, else `https://ACCOUNT.blob.core.windows.net`. Settings that name another account are errors, not ignored.
+    /// The account is the one of the location (`az://ACCOUNT/…`). Its credentials are those of
+    /// `AZURE_STORAGE_CONNECTION_STRING`, else `AZURE_STORAGE_KEY`, else `AZURE_STORAGE_SAS_TOKEN`, else none (public
+    /// containers). Its endpoint is the argument, else the connection string's, else
+    /// `https://ACCOUNT.blob.core.windows.net`. Settings that name another account are errors, not ignored.
     ///
     /// - Parameter profile: tells two accounts of one run apart: with profile `backup` the variables are
     ///   `AZURE_STORAGE_CONNECTION_STRING_BACKUP` and so on, and only these.
@@ -72,7 +74,8 @@ package struct AzureBlobConfiguration: Sendable, Hashable {
         if let endpoint {
             guard let parsed = Endpoint(endpoint) else {
                 throw AzureConfigurationError(
-                    message: "the endpoint is not a URL: write https://host or http://host:port, without user and query")
+                    message: "the endpoint is not a URL: write https://host or http://host:port, without user and query"
+                )
             }
             if isAzure(parsed.host), let other = Self.account(in: parsed), other != account {
                 throw mismatch("the endpoint \(parsed)", other, account)
@@ -80,14 +83,16 @@ package struct AzureBlobConfiguration: Sendable, Hashable {
             found = parsed
         }
         guard isAccountName(account, strict: found == nil) else {
-            throw AzureConfigurationError(message: "\(account) is no name of a storage account: 3 to 24 lower-case letters and digits")
+            throw AzureConfigurationError(
+                message: "\(account) is no name of a storage account: 3 to 24 lower-case letters and digits")
         }
         return (AzureBlobConfiguration(account: account, endpoint: found), credentials ?? .anonymous)
     }
 
     static func mismatch(_ origin: String, _ other: String, _ account: String) -> AzureConfigurationError {
         AzureConfigurationError(
-            message: "\(origin) is for account \(other), the location is in account \(account); set it for \(account), or keep the "
+            message:
+                "\(origin) is for account \(other), the location is in account \(account); set it for \(account), or keep the "
                 + "settings of two accounts apart with a profile")
     }
 
@@ -123,7 +128,8 @@ private struct AzureVariables {
         suffix = "_" + String(name)
         if !Self.names.contains(where: { self[$0] != nil }) {
             throw AzureConfigurationError(
-                message: "profile \(profile) is not set up: set AZURE_STORAGE_CONNECTION_STRING\(suffix), or AZURE_STORAGE_KEY\(suffix)"
+                message:
+                    "profile \(profile) is not set up: set AZURE_STORAGE_CONNECTION_STRING\(suffix), or AZURE_STORAGE_KEY\(suffix)"
                     + " or AZURE_STORAGE_SAS_TOKEN\(suffix)")
         }
     }
@@ -140,7 +146,9 @@ private struct AzureVariables {
         if let (name, other) = self["AZURE_STORAGE_ACCOUNT"], other != account {
             throw AzureBlobConfiguration.mismatch(name, other, account)
         }
-        if let key { return .sharedKey(account: account, key: try AzureConfigurationError.key(key.value, origin: key.name)) }
+        if let key {
+            return .sharedKey(account: account, key: try AzureConfigurationError.key(key.value, origin: key.name))
+        }
         return try sas.map { (name, value) throws(AzureConfigurationError) in
             .sas(try AzureConfigurationError.sas(value, origin: name))
         }

@@ -14,7 +14,8 @@ extension AzureBlobFailure {
         var delayed = retry
         if retry == .transient, let delay = StoreError.retryAfter(headers, now: now) { delayed = .after(delay) }
         return StoreError(
-            code, operation, key: key, message: text, retry: delayed, status: status, serviceCode: self.code, requestID: requestID)
+            code, operation, key: key, message: text, retry: delayed, status: status, serviceCode: self.code,
+            requestID: requestID)
     }
 
     private typealias Verdict = (StoreError.Code, String, StoreError.Retry)
@@ -41,7 +42,8 @@ extension AzureBlobFailure {
         case "SnapshotsPresent":
             (.forbidden, "the blob has snapshots, which deleting it would destroy; delete them first", .never)
         case "BlobImmutableDueToPolicy": (.forbidden, "an immutability policy or legal hold protects the blob", .never)
-        case "LeaseIdMissing", "LeaseAlreadyPresent", "LeaseIdMismatchWithBlobOperation", "LeaseNotPresentWithBlobOperation":
+        case "LeaseIdMissing", "LeaseAlreadyPresent", "LeaseIdMismatchWithBlobOperation",
+            "LeaseNotPresentWithBlobOperation":
             (.forbidden, "somebody holds a lease on the blob; break the lease or wait for its end", .never)
         case "PendingCopyOperation": (.unavailable, "a copy onto this blob is still pending", .transient)
         case "InvalidBlobType", "InvalidBlobTier": (.unsupportedObject, "the blob there is no block blob", .never)
@@ -60,8 +62,12 @@ extension AzureBlobFailure {
     private func aboutAccess(_ operation: StoreOperation, container: String) -> Verdict? {
         switch code {
         case "AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation":
-            (.unauthenticated, unauthenticated, code == "InvalidAuthenticationInfo" && status == 401 ? .transient : .never)
-        case "PublicAccessNotPermitted": (.unauthenticated, "the account allows no anonymous access; set credentials", .never)
+            (
+                .unauthenticated, unauthenticated,
+                code == "InvalidAuthenticationInfo" && status == 401 ? .transient : .never
+            )
+        case "PublicAccessNotPermitted":
+            (.unauthenticated, "the account allows no anonymous access; set credentials", .never)
         case "KeyBasedAuthenticationNotPermitted":
             (.forbidden, "the account allows no shared keys and no signatures made with them", .never)
         case "AuthorizationFailure":
@@ -70,7 +76,8 @@ extension AzureBlobFailure {
             "InsufficientAccountPermissions":
             Self.denied(operation, container: container)
         case "AuthorizationProtocolMismatch": (.forbidden, "the shared access signature is good for https only", .never)
-        case "AuthorizationSourceIPMismatch": (.forbidden, "the shared access signature is not good for this network address", .never)
+        case "AuthorizationSourceIPMismatch":
+            (.forbidden, "the shared access signature is not good for this network address", .never)
         case "AccountIsDisabled": (.forbidden, "the storage account is disabled", .never)
         default: nil
         }
@@ -79,15 +86,18 @@ extension AzureBlobFailure {
     private func aboutRequest(_ operation: StoreOperation) -> Verdict? {
         switch code {
         case "ServerBusy": (.throttled, "the server asks to slow down", .transient)
-        case "Md5Mismatch", "Crc64Mismatch": (.checksumMismatch, "the server received other bytes than were sent", .transient)
-        case "InvalidUri", "InvalidResourceName", "RequestUrlFailedToParse": (.invalidKey, "the server cannot hold this key", .never)
+        case "Md5Mismatch", "Crc64Mismatch":
+            (.checksumMismatch, "the server received other bytes than were sent", .transient)
+        case "InvalidUri", "InvalidResourceName", "RequestUrlFailedToParse":
+            (.invalidKey, "the server cannot hold this key", .never)
         case "RequestBodyTooLarge": (.unsupportedObject, "the object is larger than the server takes", .never)
         case "MetadataTooLarge", "InvalidMetadata", "EmptyMetadataKey":
             (.unsupportedObject, "the server does not take the object's metadata", .never)
         case "BlockCountExceedsLimit", "BlockListTooLong":
             (.unsupportedObject, "more blocks than a blob can have wait under this key", .never)
         case "AccountLimitExceeded", "AccountQuotaExceeded": (.quotaExceeded, "the account's quota is used up", .never)
-        case "UnsupportedHeader", "UnsupportedHttpVerb", "UnsupportedQueryParameter", "NotImplemented", "APINotImplemented",
+        case "UnsupportedHeader", "UnsupportedHttpVerb", "UnsupportedQueryParameter", "NotImplemented",
+            "APINotImplemented",
             "FeatureNotSupported":
             (.unsupportedOperation, "the server does not implement this call or one of its headers", .never)
         default: nil
@@ -108,7 +118,8 @@ extension AzureBlobFailure {
         case 429: (.throttled, "the server asks to slow down", .transient)
         case 507: (.quotaExceeded, "the server's storage is full", .never)
         // The service answers 503 before it does anything; a gateway in between may not.
-        case 503 where !code.isEmpty || !operation.changesObjects: (.unavailable, "the server cannot answer now", .transient)
+        case 503 where !code.isEmpty || !operation.changesObjects:
+            (.unavailable, "the server cannot answer now", .transient)
         case 500...599: (.unavailable, "the server failed", operation.changesObjects ? .unknownOutcome : .transient)
         case 300..<400: (.invalidRequest, "the server redirects, which is not followed; check the endpoint", .never)
         default: (.invalidRequest, "", .never)
@@ -127,7 +138,8 @@ extension AzureBlobFailure {
             (.unavailable, "the server could not read the source of the copy now\(source)", .transient)
         case (_, 404): (.notFound, "the source of the copy is gone", .never)
         case (_, 412), (_, 304): (.versionChanged, "the source has been replaced since it was listed", .never)
-        case ("BlobArchived", _): (.archived, "the source of the copy is in the archive tier; rehydrate it first", .never)
+        case ("BlobArchived", _):
+            (.archived, "the source of the copy is in the archive tier; rehydrate it first", .never)
         default:
             (
                 .forbidden,
@@ -143,7 +155,8 @@ extension AzureBlobFailure {
             : (.preconditionFailed, "somebody else wrote this key meanwhile", .never)
     }
 
-    /// What is wrong with the credentials. The service's own detail may quote a signature and is shown where it names times only.
+    /// What is wrong with the credentials. The service's own detail may quote a signature and is shown where it names
+    /// times only.
     private var unauthenticated: String {
         if detail.hasPrefix("Signature not valid in the specified time frame") {
             return "the shared access signature is not valid now: \(detail)"
@@ -151,22 +164,33 @@ extension AzureBlobFailure {
         if detail.hasPrefix("Request date header") {
             return "this machine's clock differs too much from the server's; set it"
         }
-        if code == "NoAuthenticationInformation" { return "the server wants credentials; set an account key or a signature" }
-        if code == "InvalidAuthenticationInfo" { return "the server does not take the credentials: expired, or of another kind" }
+        if code == "NoAuthenticationInformation" {
+            return "the server wants credentials; set an account key or a signature"
+        }
+        if code == "InvalidAuthenticationInfo" {
+            return "the server does not take the credentials: expired, or of another kind"
+        }
         return "the account key or signature is wrong, or this machine's clock is"
     }
 
     private static func missing(_ container: String) -> Verdict {
-        (.missingContainer, "there is no container \(container) in this account; check its name and the endpoint", .never)
+        (
+            .missingContainer, "there is no container \(container) in this account; check its name and the endpoint",
+            .never
+        )
     }
 
     private static func denied(_ operation: StoreOperation, container: String) -> Verdict {
-        (.forbidden, "access denied: the credentials may lack the right to \(operation.permission) in \(container)", .never)
+        (
+            .forbidden, "access denied: the credentials may lack the right to \(operation.permission) in \(container)",
+            .never
+        )
     }
 }
 
 extension StoreOperation {
-    /// Whether an attempt that failed half-way may have changed what readers see. Blocks are invisible and can be sent again.
+    /// Whether an attempt that failed half-way may have changed what readers see. Blocks are invisible and can be sent
+    /// again.
     var changesObjects: Bool {
         switch self {
         case .put, .completeUpload, .copy, .delete: true

@@ -25,11 +25,15 @@ struct AzureBlobFailure: Sendable {
         // The service repeats request id and time in further lines.
         let lines = (document?.child("Message")?.text ?? "").split(whereSeparator: \.isNewline)
         message = Self.readable(lines.first.map(String.init) ?? "")
-        let named = ["HeaderName", "QueryParameterName", "Reason"].compactMap { document?.child($0)?.text }.filter { !$0.isEmpty }
+        let named = ["HeaderName", "QueryParameterName", "Reason"].compactMap { document?.child($0)?.text }.filter {
+            !$0.isEmpty
+        }
         if !named.isEmpty { message += " [\(Self.readable(named.joined(separator: ": ")))]" }
         detail = Self.readable(document?.child("AuthenticationErrorDetail")?.text ?? "")
-        sourceCode = Self.readable(headers["x-ms-copy-source-error-code"] ?? document?.child("CopySourceErrorCode")?.text ?? "")
-        sourceStatus = Int(headers["x-ms-copy-source-status-code"] ?? document?.child("CopySourceStatusCode")?.text ?? "") ?? 0
+        sourceCode = Self.readable(
+            headers["x-ms-copy-source-error-code"] ?? document?.child("CopySourceErrorCode")?.text ?? "")
+        sourceStatus =
+            Int(headers["x-ms-copy-source-status-code"] ?? document?.child("CopySourceStatusCode")?.text ?? "") ?? 0
         requestID = headers["x-ms-request-id"].map(Self.readable)
     }
 
@@ -46,6 +50,9 @@ struct AzureBlobFailure: Sendable {
 
     /// Server text for a terminal: one line of at most 300 characters.
     private static func readable(_ text: String) -> String {
-        String(text.prefix(300).map { $0.isNewline || $0.unicodeScalars.contains { $0.properties.generalCategory == .control } ? " " : $0 })
+        String(
+            text.prefix(300).map {
+                $0.isNewline || $0.unicodeScalars.contains { $0.properties.generalCategory == .control } ? " " : $0
+            })
     }
 }

@@ -18,11 +18,13 @@ struct AzureBlobRequest: Sendable {
     /// The only status that means success, for calls whose reply may not be anything else; nil takes every 2xx.
     var success: Int?
 
-    /// Largest document that is read: 5,000 blobs with names of 1,024 characters and all their properties, or 50,000 blocks.
+    /// Largest document that is read: 5,000 blobs with names of 1,024 characters and all their properties, or 50,000
+    /// blocks.
     static let replyLimit = 32 << 20
 
     init(
-        _ operation: StoreOperation, _ method: HTTPMethod, key: ObjectKey?, query: AzureQuery = AzureQuery(), headers: HTTPHeaders = [:]
+        _ operation: StoreOperation, _ method: HTTPMethod, key: ObjectKey?, query: AzureQuery = AzureQuery(),
+        headers: HTTPHeaders = [:]
     ) {
         self.operation = operation
         self.method = method
@@ -90,7 +92,8 @@ extension ObjectAttributes {
     init(azure headers: HTTPHeaders) {
         func text(_ name: String) -> String? { headers[name].flatMap { $0.isEmpty ? nil : $0 } }
         self.init(
-            contentType: text("content-type"), contentEncoding: text("content-encoding"), contentLanguage: text("content-language"),
+            contentType: text("content-type"), contentEncoding: text("content-encoding"),
+            contentLanguage: text("content-language"),
             contentDisposition: text("content-disposition"), cacheControl: text("cache-control"))
         for field in headers.fields where field.name.hasPrefix(AzureMetadataNames.prefix) {
             let name = AzureMetadataNames.decode(String(field.name.dropFirst(AzureMetadataNames.prefix.utf8.count)))
@@ -103,11 +106,14 @@ extension VersionToken {
     /// An entity tag as headers carry it.
     var quoted: String { "\"\(text)\"" }
 
-    /// From an ETag with or without quotes: listings leave them out. nil for none and for weak tags, which do not promise the same bytes.
+    /// From an ETag with or without quotes: listings leave them out. nil for none and for weak tags, which do not
+    /// promise the same bytes.
     init?(entityTag: String?) {
         guard var text = entityTag?[...], !text.hasPrefix("W/") else { return nil }
         if text.utf8.count >= 2, text.hasPrefix("\""), text.hasSuffix("\"") { text = text.dropFirst().dropLast() }
-        guard !text.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") }) else { return nil }
+        guard !text.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") }) else {
+            return nil
+        }
         self.init(String(text))
     }
 }

@@ -1,13 +1,14 @@
 import ObjectStores
 import ReplicationModel
 
-/// What Azure Blob Storage holds: names that the service leaves as they are, attributes that fit in headers, 8 KiB of user metadata.
+/// What Azure Blob Storage holds: names that the service leaves as they are, attributes that fit in headers, 8 KiB of
+/// user metadata.
 ///
-/// Names that the service changes silently are refused, because two keys would become one blob: it reads `\` as `/`, takes `.` and
-/// `..` segments out of the path (also when they are percent-encoded), and cuts dots off the ends of segments. Control characters it
-/// documents as not allowed. Empty segments (`//`) and slashes at both ends are kept by accounts without a hierarchical namespace.
-/// Source: WIRE.md C8; Azure/azure-sdk-for-rust issue 5275, Azure/azure-sdk-for-java issue 36674, Azure/azure-sdk-for-python pull
-/// request 48883.
+/// Names that the service changes silently are refused, because two keys would become one blob: it reads `\` as `/`,
+/// takes `.` and `..` segments out of the path (also when they are percent-encoded), and cuts dots off the ends of
+/// segments. Control characters it documents as not allowed. Empty segments (`//`) and slashes at both ends are kept by
+/// accounts without a hierarchical namespace. Source: WIRE.md C8; Azure/azure-sdk-for-rust issue 5275,
+/// Azure/azure-sdk-for-java issue 36674, Azure/azure-sdk-for-python pull request 48883.
 struct AzureBlobRules: ObjectRules {
     /// UTF-16 units, as the service counts.
     static let nameLimit = 1024
@@ -39,7 +40,9 @@ struct AzureBlobRules: ObjectRules {
             previous = byte
         }
         if previous == UInt8(ascii: ".") { return Self.trailingDot }
-        if segments > Self.segmentLimit { return "the key has \(segments) segments; Azure holds at most \(Self.segmentLimit)" }
+        if segments > Self.segmentLimit {
+            return "the key has \(segments) segments; Azure holds at most \(Self.segmentLimit)"
+        }
         return nil
     }
 
@@ -62,7 +65,8 @@ struct AzureBlobRules: ObjectRules {
         kept.cacheControl = header("Cache-Control", attributes.cacheControl)
         guard !attributes.userMetadata.isEmpty else { return (kept, dropped) }
         var room = Self.metadataLimit
-        for (name, value) in attributes.userMetadata.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
+        for (name, value) in attributes.userMetadata.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) })
+        {
             // Azure tells no case apart, so that two names can become one: the first in byte order stays.
             let folded = AzureMetadataNames.fold(name)
             let size = AzureMetadataNames.encode(folded).utf8.count + AzureMetadataNames.encodeValue(value).utf8.count

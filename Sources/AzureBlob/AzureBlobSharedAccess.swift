@@ -4,7 +4,8 @@ import HTTPStores
 
 /// A service shared access signature that lets whoever has it read one blob for a while. Source: WIRE.md C3.
 ///
-/// Azure fetches the source of a copy by URL as a stranger would, also inside one account, so the URL must carry its own right.
+/// Azure fetches the source of a copy by URL as a stranger would, also inside one account, so the URL must carry its
+/// own right.
 package struct AzureBlobSharedAccess {
     package var account: String
     package var container: String
@@ -16,7 +17,9 @@ package struct AzureBlobSharedAccess {
     /// Whether the signature is good for plain HTTP too: emulators.
     package var allowsPlainHTTP: Bool
 
-    package init(account: String, container: String, blob: String, serviceVersion: String, expiry: Int64, allowsPlainHTTP: Bool) {
+    package init(
+        account: String, container: String, blob: String, serviceVersion: String, expiry: Int64, allowsPlainHTTP: Bool
+    ) {
         self.account = account
         self.container = container
         self.blob = blob
@@ -33,7 +36,8 @@ package struct AzureBlobSharedAccess {
     package func query(key: Secret) -> String {
         let signature = Base64.encode(HMACSHA256.authenticate(key: key, message: Array(stringToSign.utf8)))
         let items = [
-            ("sp", permissions), ("se", expiryText), ("spr", protocols), ("sv", serviceVersion), ("sr", "b"), ("sig", signature),
+            ("sp", permissions), ("se", expiryText), ("spr", protocols), ("sv", serviceVersion), ("sr", "b"),
+            ("sig", signature),
         ]
         return items.map { "\($0)=\(PercentEncoding.encode($1))" }.joined(separator: "&")
     }

@@ -3,7 +3,9 @@ import Digests
 import HTTPStores
 package import HTTPTransport
 
-/// SharedKey authorisation: a pure function from a request to the value of its Authorization header. Source: WIRE.md C2.
+/// SharedKey authorisation: a pure function from a request to the value of its Authorization header.
+///
+/// Source: WIRE.md C2.
 package enum AzureBlobSigner {
     /// What a signature covers of a request.
     package struct Input {
@@ -17,7 +19,8 @@ package enum AzureBlobSigner {
         package var contentLength: Int
 
         package init(
-            method: HTTPMethod, account: String, path: String, query: AzureQuery, headers: HTTPHeaders, contentLength: Int = 0
+            method: HTTPMethod, account: String, path: String, query: AzureQuery, headers: HTTPHeaders,
+            contentLength: Int = 0
         ) {
             self.method = method
             self.account = account
@@ -75,8 +78,9 @@ package enum AzureBlobSigner {
         return bytes
     }
 
-    /// Whether the service sorts header name `a` before `b`: by a culture's rules, in which `_` comes before digits and digits before
-    /// letters, and a hyphen counts only where nothing else differs. For lower-case letters, digits, `_` and `-`.
+    /// Whether the service sorts header name `a` before `b`: by a culture's rules, in which `_` comes before digits and
+    /// digits before letters, and a hyphen counts only where nothing else differs. For lower-case letters, digits, `_`
+    /// and `-`.
     package static func precedes(_ a: String, _ b: String) -> Bool {
         var left = a.utf8.makeIterator()
         var right = b.utf8.makeIterator()
@@ -115,7 +119,8 @@ package struct AzureQuery: Sendable, ExpressibleByDictionaryLiteral {
 
     /// Parameters are appended in the order of their names, which are lower-case letters.
     package mutating func append(_ name: String, _ value: String) {
-        precondition(items.last.map { $0.name < name } ?? true, "query parameters must be appended in the order of their names")
+        precondition(
+            items.last.map { $0.name < name } ?? true, "query parameters must be appended in the order of their names")
         items.append((name, value))
     }
 

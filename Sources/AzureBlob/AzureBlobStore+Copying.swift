@@ -4,8 +4,8 @@ package import ObjectStores
 import ReplicationModel
 
 extension AzureBlobStore {
-    /// Copy Blob From URL: synchronous and atomic, with the source's attributes. The asynchronous call for larger blobs shows readers
-    /// an unfinished blob while it runs; those are copied block by block instead (`copyPart`).
+    /// Copy Blob From URL: synchronous and atomic, with the source's attributes. The asynchronous call for larger blobs
+    /// shows readers an unfinished blob while it runs; those are copied block by block instead (`copyPart`).
     package func copy(_ request: CopyRequest) async throws(StoreError) -> WriteReceipt {
         guard request.size <= Self.maxCopySize else {
             throw StoreError(
@@ -21,7 +21,8 @@ extension AzureBlobStore {
         let response = try await learningCopies { () throws(StoreError) in try await send(put) }
         let status = response.headers["x-ms-copy-status"] ?? "success"
         guard status == "success" else {
-            throw invalid(.copy, request.destination, "the server answers that the copy is \(status), not that it is done")
+            throw invalid(
+                .copy, request.destination, "the server answers that the copy is \(status), not that it is done")
         }
         return WriteReceipt(
             version: try writtenVersion(response, .copy, request.destination),
@@ -31,7 +32,8 @@ extension AzureBlobStore {
     /// Put Block From URL, pinned to the source's version and, where the range's checksum is known, verified by it.
     package func copyPart(_ part: PartCopyRequest, of session: UploadSession) async throws(StoreError) -> PartReceipt {
         precondition(part.digest.map { $0.length == part.range.length } ?? true, "the digest is of another range")
-        let id = AzureBlockID(number: part.number, nonce: try nonce(of: session, .copyPart), crc64: part.digest?.crc64nvme)
+        let id = AzureBlockID(
+            number: part.number, nonce: try nonce(of: session, .copyPart), crc64: part.digest?.crc64nvme)
         var put = AzureBlobRequest(.copyPart, .put, key: session.key, query: ["blockid": id.text, "comp": "block"])
         put.headers.append("x-ms-copy-source", try await sourceURL(part.source, put))
         put.headers.append("x-ms-source-range", part.range.headerValue)
@@ -43,7 +45,8 @@ extension AzureBlobStore {
         if let digest = part.digest, let reported = response.headers.contentCRC64, reported != digest.crc64nvme {
             throw StoreError(
                 .checksumMismatch, .copyPart, key: session.key,
-                message: "the range copied for part \(part.number) has another checksum than the ledger knows for it", status: response.status)
+                message: "the range copied for part \(part.number) has another checksum than the ledger knows for it",
+                status: response.status)
         }
         return PartReceipt(number: part.number, size: part.range.length, tag: id.text, digest: part.digest)
     }

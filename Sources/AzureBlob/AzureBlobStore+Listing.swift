@@ -6,14 +6,15 @@ import ReplicationModel
 extension AzureBlobStore {
     /// One page of List Blobs.
     ///
-    /// The pinned version of the protocol cannot begin a listing behind a key (`startAfter`): pages are read from the prefix and what lies
-    /// before the key is left out, a bounded number of pages per call. `endBefore` is left to the caller: cutting the listing there would
-    /// hide a listing that is out of order.
+    /// The pinned version of the protocol cannot begin a listing behind a key (`startAfter`): pages are read from the
+    /// prefix and what lies before the key is left out, a bounded number of pages per call. `endBefore` is left to the
+    /// caller: cutting the listing there would hide a listing that is out of order.
     package func list(_ request: ListRequest) async throws(StoreError) -> ListPage {
         guard let prefix = request.prefix.utf8 else { return ListPage(objects: [], next: nil) }
         var cursor = try AzureListCursor(request)
         for _ in 0..<Self.maxSkippedPages {
-            let listing = try await page(.list, prefix: prefix, marker: cursor.marker, limit: request.limit, include: nil)
+            let listing = try await page(
+                .list, prefix: prefix, marker: cursor.marker, limit: request.limit, include: nil)
             var objects = listing.entries.map(\.object)
             if let after = cursor.after {
                 try checkOrder(objects)
@@ -29,8 +30,8 @@ extension AzureBlobStore {
 
     /// Blobs that have nothing but uncommitted blocks of this program's uploads.
     ///
-    /// Best effort: the service does not list blocks that wait behind a blob which already exists, and says neither when an upload began
-    /// nor how long it will be (`size` is 0, `partSize` that of the largest block).
+    /// Best effort: the service does not list blocks that wait behind a blob which already exists, and says neither
+    /// when an upload began nor how long it will be (`size` is 0, `partSize` that of the largest block).
     package func openUploads(_ request: ListRequest) async throws(StoreError) -> OpenUploadsPage {
         guard let prefix = request.prefix.utf8 else { return OpenUploadsPage(uploads: [], next: nil) }
         let listing = try await page(
@@ -38,7 +39,8 @@ extension AzureBlobStore {
         let aborted = knownFacts.abortedUploads
         var uploads: [OpenUpload] = []
         for entry in listing.entries where entry.object.size == 0 && !entry.hasMD5 {
-            let blocks = try await blockList(entry.object.key, .openUploads, type: "uncommitted")?.list.uncommitted ?? []
+            let blocks =
+                try await blockList(entry.object.key, .openUploads, type: "uncommitted")?.list.uncommitted ?? []
             var largest: [UInt64: Int64] = [:]
             for block in blocks {
                 guard let id = AzureBlockID(block.id), !aborted.contains(id.nonce) else { continue }
@@ -76,13 +78,15 @@ extension AzureBlobStore {
     private func checkOrder(_ objects: [ListedObject]) throws(StoreError) {
         for (a, b) in zip(objects, objects.dropFirst()) where b.key <= a.key {
             throw StoreError(
-                .invalidResponse, .list, message: "the listing is not in key order: \(b.key) comes after \(a.key), as in accounts with "
+                .invalidResponse, .list,
+                message: "the listing is not in key order: \(b.key) comes after \(a.key), as in accounts with "
                     + "a hierarchical namespace; it cannot be continued from a key")
         }
     }
 }
 
-/// Where a listing goes on: the service's marker and, while keys are still skipped, the key after which it was to begin.
+/// Where a listing goes on: the service's marker and, while keys are still skipped, the key after which it was to
+/// begin.
 struct AzureListCursor {
     var marker: String?
     var after: ObjectKey?

@@ -8,12 +8,12 @@ package import ReplicationModel
 extension AzureBlobStore {
     /// The blob's description with the checksum that can be trusted, if there is one.
     ///
-    /// The service keeps one checksum, an MD5, and it means two things: for a blob written by one request the service computed or
-    /// verified it; for a blob made of blocks it is what a client once claimed, and nobody ever checked it. The blob's headers do not
-    /// tell which. Its committed blocks do, so a second request asks for them:
+    /// The service keeps one checksum, an MD5, and it means two things: for a blob written by one request the service
+    /// computed or verified it; for a blob made of blocks it is what a client once claimed, and nobody ever checked it.
+    /// The blob's headers do not tell which. Its committed blocks do, so a second request asks for them:
     /// - none: written by one request, the MD5 is the service's;
-    /// - the blocks of one upload by this program: their names carry the CRC-64 under which the service verified each, and together they
-    ///   give the blob's CRC-64 (`AzureBlockID`);
+    /// - the blocks of one upload by this program: their names carry the CRC-64 under which the service verified each,
+    ///   and together they give the blob's CRC-64 (`AzureBlockID`);
     /// - other blocks: no checksum is reported.
     ///
     /// What remains is an MD5 that somebody set by hand after the blob was written.
@@ -37,13 +37,15 @@ extension AzureBlobStore {
         let response = try await send(get)
         var description = try describe(response, reading)
         guard Int64(response.received) == request.range.length, response.digest.length == request.range.length else {
-            throw invalid(.read, request.key, "\(response.received) bytes arrived where \(request.range.length) were asked for")
+            throw invalid(
+                .read, request.key, "\(response.received) bytes arrived where \(request.range.length) were asked for")
         }
         if reading.wantsChecksum, let reported = response.headers.contentCRC64 {
             guard reported == response.digest.crc64nvme else {
                 throw StoreError(
                     .checksumMismatch, .read, key: request.key,
-                    message: "the bytes that arrived differ from the checksum that the server sent with them", retry: .transient,
+                    message: "the bytes that arrived differ from the checksum that the server sent with them",
+                    retry: .transient,
                     status: response.status)
             }
             if request.range.length == description.object.size { description.object.checksums.crc64nvme = reported }
@@ -91,7 +93,9 @@ extension AzureBlobStore {
             description.object.checksums = ObjectChecksums(crc32c: 0, crc64nvme: 0)
             return description
         }
-        guard headers["x-ms-blob-type"] ?? "BlockBlob" == "BlockBlob", description.object.archiveTier == nil else { return description }
+        guard headers["x-ms-blob-type"] ?? "BlockBlob" == "BlockBlob", description.object.archiveTier == nil else {
+            return description
+        }
         do throws(StoreError) {
             guard let (list, version) = try await blockList(description.object.key, .head, type: "committed"),
                 version == description.object.version
@@ -104,7 +108,8 @@ extension AzureBlobStore {
             }
             return description
         } catch {
-            // A server without this call, or a signature that does not cover it: the description holds, without checksums.
+            // A server without this call, or a signature that does not cover it: the description holds, without
+            // checksums.
             guard error.retry == .never, error.code != .cancelled else { throw error }
             return description
         }
@@ -116,9 +121,11 @@ extension AzureBlobStore {
         let size: Int64
         if reading.isRanged {
             guard response.status == 206 else {
-                throw invalid(.read, request.key, "HTTP \(response.status) to a ranged request: the server ignored the range")
+                throw invalid(
+                    .read, request.key, "HTTP \(response.status) to a ranged request: the server ignored the range")
             }
-            guard let range = response.headers["content-range"].flatMap({ ContentRange($0) }), range.first == request.range.offset,
+            guard let range = response.headers["content-range"].flatMap({ ContentRange($0) }),
+                range.first == request.range.offset,
                 range.last == request.range.end - 1
             else { throw invalid(.read, request.key, "the reply's Content-Range is not the range asked for") }
             guard let total = range.total else {
@@ -126,7 +133,9 @@ extension AzureBlobStore {
             }
             size = total
         } else {
-            guard response.status == 200 else { throw invalid(.read, request.key, "HTTP \(response.status) for the whole blob") }
+            guard response.status == 200 else {
+                throw invalid(.read, request.key, "HTTP \(response.status) for the whole blob")
+            }
             size = response.headers["content-length"].flatMap { Int64($0) } ?? Int64(response.received)
         }
         let description = try describe(response.headers, .read, key: request.key, size: size)
@@ -137,10 +146,12 @@ extension AzureBlobStore {
     private func check(_ description: ObjectDescription, against request: ReadRequest) throws(StoreError) {
         if let version = request.version, description.object.version != version {
             throw StoreError(
-                .versionChanged, .read, key: request.key, message: "the blob has been replaced: the reply is of another version")
+                .versionChanged, .read, key: request.key,
+                message: "the blob has been replaced: the reply is of another version")
         }
         if let expected = request.objectSize, description.object.size != expected {
-            throw invalid(.read, request.key, "the server says the blob has \(description.object.size) bytes, not \(expected)")
+            throw invalid(
+                .read, request.key, "the server says the blob has \(description.object.size) bytes, not \(expected)")
         }
     }
 
@@ -152,7 +163,9 @@ extension AzureBlobStore {
             throw invalid(operation, key, "the reply has no strong ETag, so the blob's version cannot be pinned")
         }
         let modified = headers["last-modified"].flatMap { CivilTime(httpDate: $0)?.nanosecondsSince1970 } ?? 0
-        let tier = headers["x-ms-access-tier"] == "Archive" ? AzureBlobListing.archiveTier(status: headers["x-ms-archive-status"]) : nil
+        let tier =
+            headers["x-ms-access-tier"] == "Archive"
+            ? AzureBlobListing.archiveTier(status: headers["x-ms-archive-status"]) : nil
         return ObjectDescription(
             object: ListedObject(key: key, size: size, version: version, modified: modified, archiveTier: tier),
             attributes: ObjectAttributes(azure: headers))
@@ -161,8 +174,8 @@ extension AzureBlobStore {
 
 /// How a read is asked for.
 ///
-/// The service sends the CRC-64 of what it sends with ranges of up to 4 MiB only; so small blobs are read as a range too, and large ones
-/// without, when the whole is wanted.
+/// The service sends the CRC-64 of what it sends with ranges of up to 4 MiB only; so small blobs are read as a range
+/// too, and large ones without, when the whole is wanted.
 private struct AzureRangeRead {
     let request: ReadRequest
 

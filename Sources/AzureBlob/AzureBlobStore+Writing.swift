@@ -7,7 +7,8 @@ import ReplicationModel
 extension AzureBlobStore {
     /// Put Blob: atomic and verified by its CRC-64, which the service reports back.
     package func put(_ request: PutRequest) async throws(StoreError) -> WriteReceipt {
-        precondition(Int64(request.body?.count ?? 0) == request.digest.length, "the digest is of other bytes than the body")
+        precondition(
+            Int64(request.body?.count ?? 0) == request.digest.length, "the digest is of other bytes than the body")
         var put = AzureBlobRequest(.put, .put, key: request.key, headers: ["x-ms-blob-type": "BlockBlob"])
         put.headers.appendChecksum(request.digest.crc64nvme)
         put.headers.append(try fitting(request.attributes, .put, request.key))
@@ -30,12 +31,15 @@ extension AzureBlobStore {
         guard dropped.isEmpty else {
             throw StoreError(
                 .unsupportedObject, operation, key: key,
-                message: "Azure cannot hold these attributes: \(dropped.map { "\(ObjectKey($0))" }.joined(separator: ", "))")
+                message:
+                    "Azure cannot hold these attributes: \(dropped.map { "\(ObjectKey($0))" }.joined(separator: ", "))")
         }
         return kept
     }
 
-    func writtenVersion(_ response: HTTPResponse, _ operation: StoreOperation, _ key: ObjectKey) throws(StoreError) -> VersionToken {
+    func writtenVersion(_ response: HTTPResponse, _ operation: StoreOperation, _ key: ObjectKey) throws(StoreError)
+        -> VersionToken
+    {
         guard let version = VersionToken(entityTag: response.headers["etag"]) else {
             throw invalid(operation, key, "the reply has no strong ETag, so the stored version is not known")
         }

@@ -6,15 +6,16 @@ import ReplicationModel
 import Synchronization
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// One container of Azure Blob Storage or of a server that speaks its protocol.
 ///
-/// A call is one attempt, with two exceptions: a reply that says no more than that this machine's clock is wrong is learned from and the
-/// request sent again once, and `head` asks for the blob's blocks too, because only they tell which checksum can be trusted.
+/// A call is one attempt, with two exceptions: a reply that says no more than that this machine's clock is wrong is
+/// learned from and the request sent again once, and `head` asks for the blob's blocks too, because only they tell
+/// which checksum can be trusted.
 package final class AzureBlobStore: ObjectStore {
     package let name: String
     package let rules: any ObjectRules = AzureBlobRules()
@@ -39,7 +40,8 @@ package final class AzureBlobStore: ObjectStore {
     /// Deletions of one call, and how many of them are under way at the same time.
     static let deleteBatch = 256
     static let deleteConcurrency = 16
-    /// The service signs nothing for clocks that are 15 minutes off; a smaller difference is not what it complains about.
+    /// The service signs nothing for clocks that are 15 minutes off; a smaller difference is not what it complains
+    /// about.
     private static let clockTolerance: Int64 = 300
     /// Seconds for which the source of a copy may be read.
     private static let sourceAccessDuration: Int64 = 3600
@@ -70,10 +72,13 @@ package final class AzureBlobStore: ObjectStore {
     package var capabilities: StoreCapabilities {
         let facts = knownFacts
         return StoreCapabilities(
-            partSize: 1...Self.maxBlockSize, maxParts: Self.maxBlocks, maxObjectSize: Int64(Self.maxBlocks) * Self.maxBlockSize,
-            maxPutSize: Self.maxPutSize, maxCopySize: facts.copiesFromURLs ? Self.maxCopySize : 0, copiesParts: facts.copiesFromURLs,
+            partSize: 1...Self.maxBlockSize, maxParts: Self.maxBlocks,
+            maxObjectSize: Int64(Self.maxBlocks) * Self.maxBlockSize,
+            maxPutSize: Self.maxPutSize, maxCopySize: facts.copiesFromURLs ? Self.maxCopySize : 0,
+            copiesParts: facts.copiesFromURLs,
             conditionalWrites: configuration.isAzure ? .enforced : .unproven, listPageLimit: Self.maxPageSize,
-            deleteBatch: Self.deleteBatch, versionCoversAttributes: true, reportsChecksums: facts.verifiesChecksums != false)
+            deleteBatch: Self.deleteBatch, versionCoversAttributes: true,
+            reportsChecksums: facts.verifiesChecksums != false)
     }
 
     var knownFacts: AzureServerFacts { facts.withLock { $0 } }
@@ -96,7 +101,9 @@ package final class AzureBlobStore: ObjectStore {
             }
             if (200..<300).contains(response.status) {
                 guard response.status == request.success ?? response.status else {
-                    throw invalid(request.operation, request.key, "the server answers HTTP \(response.status), which is no answer to this call")
+                    throw invalid(
+                        request.operation, request.key,
+                        "the server answers HTTP \(response.status), which is no answer to this call")
                 }
                 return response
             }
@@ -117,7 +124,8 @@ package final class AzureBlobStore: ObjectStore {
 
     func invalid(_ operation: StoreOperation, _ key: ObjectKey?, _ message: String) -> StoreError {
         StoreError(
-            .invalidResponse, operation, key: key, message: message, retry: operation.changesObjects ? .unknownOutcome : .transient)
+            .invalidResponse, operation, key: key, message: message,
+            retry: operation.changesObjects ? .unknownOutcome : .transient)
     }
 
     private func currentCredentials(_ request: AzureBlobRequest) async throws(StoreError) -> AzureCredentials {
@@ -164,7 +172,8 @@ package final class AzureBlobStore: ObjectStore {
         }
     }
 
-    /// The error of a failed request. Credentials that the server calls expired are forgotten, so that a retry gets fresh ones.
+    /// The error of a failed request. Credentials that the server calls expired are forgotten, so that a retry gets
+    /// fresh ones.
     private func failure(_ failure: AzureBlobFailure, _ request: AzureBlobRequest) -> StoreError {
         var error = failure.error(request.operation, key: request.key, container: container, now: now())
         if error.code == .unauthenticated, error.retry == .transient {
@@ -193,7 +202,8 @@ package final class AzureBlobStore: ObjectStore {
         guard url.utf8.count <= Self.sourceURLLimit else {
             throw StoreError(
                 .unsupportedObject, request.operation, key: key,
-                message: "the key is too long for a copy inside Azure: its URL with a signature has \(url.utf8.count) bytes, and at "
+                message:
+                    "the key is too long for a copy inside Azure: its URL with a signature has \(url.utf8.count) bytes, and at "
                     + "most \(Self.sourceURLLimit) are taken")
         }
         return url

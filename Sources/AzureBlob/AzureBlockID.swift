@@ -3,8 +3,8 @@ import Digests
 /// The name of one block: part number, upload and checksum in 20 bytes.
 ///
 /// - The nonce keeps two uploads to one blob apart: blocks of another writer are never committed by mistake.
-/// - The CRC-64, which the service has verified when it took the block, stays readable in the committed list: together the blocks
-///   prove the whole blob's checksum, which the service itself does not keep.
+/// - The CRC-64, which the service has verified when it took the block, stays readable in the committed list: together
+///   the blocks prove the whole blob's checksum, which the service itself does not keep.
 /// - All names are equally long, as the service demands within one blob.
 struct AzureBlockID: Hashable, Sendable {
     /// From 1.
@@ -17,7 +17,9 @@ struct AzureBlockID: Hashable, Sendable {
     private static let unknownChecksum: UInt32 = 1 << 31
 
     init(number: Int, nonce: UInt64, crc64: UInt64?) {
-        precondition((1...AzureBlobStore.maxBlocks).contains(number), "a part number is between 1 and \(AzureBlobStore.maxBlocks)")
+        precondition(
+            (1...AzureBlobStore.maxBlocks).contains(number),
+            "a part number is between 1 and \(AzureBlobStore.maxBlocks)")
         self.number = number
         self.nonce = nonce
         self.crc64 = crc64
@@ -30,7 +32,9 @@ struct AzureBlockID: Hashable, Sendable {
         number = Int(word & ~Self.unknownChecksum)
         guard (1...AzureBlobStore.maxBlocks).contains(number) else { return nil }
         nonce = bytes.withUnsafeBytes { UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 4, as: UInt64.self)) }
-        let checksum = bytes.withUnsafeBytes { UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 12, as: UInt64.self)) }
+        let checksum = bytes.withUnsafeBytes {
+            UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 12, as: UInt64.self))
+        }
         crc64 = word & Self.unknownChecksum == 0 ? checksum : nil
     }
 

@@ -32,20 +32,28 @@ struct AzureBlockList: XMLHandler {
         case (3, "Name"): id = text.string
         case (3, "Size"): size = text.integer
         case (2, "Block"):
-            guard let id, let size, size >= 0 else { throw AzureDocumentError(message: "a block has no name or no valid size") }
-            if isCommitted { committed.append(Block(id: id, size: size)) } else { uncommitted.append(Block(id: id, size: size)) }
+            guard let id, let size, size >= 0 else {
+                throw AzureDocumentError(message: "a block has no name or no valid size")
+            }
+            if isCommitted {
+                committed.append(Block(id: id, size: size))
+            } else {
+                uncommitted.append(Block(id: id, size: size))
+            }
         default: break
         }
     }
 
-    /// The whole blob's CRC-64 and length, when its committed blocks are all the parts of one upload by this program, in order, and
-    /// each was verified by the service under the checksum in its name.
+    /// The whole blob's CRC-64 and length, when its committed blocks are all the parts of one upload by this program,
+    /// in order, and each was verified by the service under the checksum in its name.
     var provenDigest: (crc64: UInt64, length: Int64)? {
         var crc64: UInt64 = 0
         var length: Int64 = 0
         var nonce: UInt64?
         for (index, block) in committed.enumerated() {
-            guard let id = AzureBlockID(block.id), id.number == index + 1, let checksum = id.crc64, nonce ?? id.nonce == id.nonce else {
+            guard let id = AzureBlockID(block.id), id.number == index + 1, let checksum = id.crc64,
+                nonce ?? id.nonce == id.nonce
+            else {
                 return nil
             }
             nonce = id.nonce
@@ -55,7 +63,8 @@ struct AzureBlockList: XMLHandler {
         return committed.isEmpty ? nil : (crc64, length)
     }
 
-    /// The document that makes a blob of uncommitted blocks: never of equally named ones that a former version of the blob has.
+    /// The document that makes a blob of uncommitted blocks: never of equally named ones that a former version of the
+    /// blob has.
     static func document(_ ids: [String]) -> [UInt8] {
         var writer = XMLWriter()
         writer.element("BlockList") { writer in

@@ -34,7 +34,8 @@ struct AzureConnectionString {
 
     private init(development proxy: String?, origin: String) throws(AzureConfigurationError) {
         guard var endpoint = Endpoint(proxy ?? "http://127.0.0.1") else {
-            throw AzureConfigurationError(message: "DevelopmentStorageProxyUri in \(origin) is not a URL such as http://host")
+            throw AzureConfigurationError(
+                message: "DevelopmentStorageProxyUri in \(origin) is not a URL such as http://host")
         }
         endpoint.port = endpoint.port ?? 10000
         endpoint.path = "/\(Self.developmentAccount)"
@@ -57,7 +58,8 @@ struct AzureConnectionString {
             let scheme = fields["defaultendpointsprotocol"].flatMap { $0.isEmpty ? nil : $0 } ?? "https"
             guard let parsed = Endpoint("\(scheme)://\(name).blob.\(suffix)"), parsed.path.isEmpty else {
                 throw AzureConfigurationError(
-                    message: "DefaultEndpointsProtocol, AccountName or EndpointSuffix in \(origin) cannot be part of a URL")
+                    message:
+                        "DefaultEndpointsProtocol, AccountName or EndpointSuffix in \(origin) cannot be part of a URL")
             }
             endpoint = parsed
         } else {
@@ -65,8 +67,11 @@ struct AzureConnectionString {
         }
         account = name ?? endpoint.flatMap(AzureBlobConfiguration.account(in:))
         if let text = fields["accountkey"], !text.isEmpty {
-            guard let account else { throw AzureConfigurationError(message: "\(origin) has an AccountKey and no AccountName") }
-            credentials = .sharedKey(account: account, key: try AzureConfigurationError.key(text, origin: "AccountKey in \(origin)"))
+            guard let account else {
+                throw AzureConfigurationError(message: "\(origin) has an AccountKey and no AccountName")
+            }
+            credentials = .sharedKey(
+                account: account, key: try AzureConfigurationError.key(text, origin: "AccountKey in \(origin)"))
         } else if let text = fields["sharedaccesssignature"], !text.isEmpty {
             credentials = .sas(try AzureConfigurationError.sas(text, origin: "SharedAccessSignature in \(origin)"))
         }
@@ -81,7 +86,8 @@ package struct AzureConfigurationError: Error, Sendable, CustomStringConvertible
     /// The bytes of an account key.
     static func key(_ text: String, origin: String) throws(AzureConfigurationError) -> Secret {
         guard let bytes = Base64.decode(text.trimmed), !bytes.isEmpty else {
-            throw AzureConfigurationError(message: "\(origin) is not base64; copy the account key again, with its equals signs")
+            throw AzureConfigurationError(
+                message: "\(origin) is not base64; copy the account key again, with its equals signs")
         }
         return Secret(bytes)
     }
@@ -92,7 +98,8 @@ package struct AzureConfigurationError: Error, Sendable, CustomStringConvertible
         while query.hasPrefix("?") || query.hasPrefix("&") { query.removeFirst() }
         let isQuery = query.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }
         guard isQuery, query.split(separator: "&").contains(where: { $0.hasPrefix("sig=") }) else {
-            throw AzureConfigurationError(message: "\(origin) is no shared access signature: it must be a query string with sig=")
+            throw AzureConfigurationError(
+                message: "\(origin) is no shared access signature: it must be a query string with sig=")
         }
         return Secret(query.utf8.map { $0 })
     }

@@ -2,8 +2,8 @@ import Digests
 
 /// User metadata as `x-ms-meta-` headers can carry it, and back.
 ///
-/// Names must be C# identifiers there, in ASCII and without regard to case. Everything else of a name is escaped byte by byte as
-/// `_xHH_` with two lower-case hexadecimal digits:
+/// Names must be C# identifiers there, in ASCII and without regard to case. Everything else of a name is escaped byte
+/// by byte as `_xHH_` with two lower-case hexadecimal digits:
 ///
 /// | in a name | at Azure |
 /// |---|---|
@@ -15,10 +15,11 @@ import Digests
 /// | any other byte of the name's UTF-8, such as `é` | `_xc3__xa9_` |
 /// | `_` before `x` and two hexadecimal digits, where it would read as an escape | `_x5f_` |
 ///
-/// A name at Azure with an escape that this table never makes (`_x61_`) is read as it stands, so that no two names become one.
+/// A name at Azure with an escape that this table never makes (`_x61_`) is read as it stands, so that no two names
+/// become one.
 ///
-/// Values travel as they are when they are printable ASCII without blanks at the ends. All others, empty ones and those that look like
-/// the result, are sent as one encoded word of RFC 2047: `=?UTF-8?B?…?=`.
+/// Values travel as they are when they are printable ASCII without blanks at the ends. All others, empty ones and those
+/// that look like the result, are sent as one encoded word of RFC 2047: `=?UTF-8?B?…?=`.
 package enum AzureMetadataNames {
     static let prefix = "x-ms-meta-"
 
@@ -76,11 +77,13 @@ package enum AzureMetadataNames {
 
     package static func decodeValue(_ value: String) -> String {
         guard isWord(value) else { return value }
-        guard let bytes = Base64.decode(String(value.dropFirst(wordStart.utf8.count).dropLast(wordEnd.utf8.count))) else { return value }
+        guard let bytes = Base64.decode(String(value.dropFirst(wordStart.utf8.count).dropLast(wordEnd.utf8.count)))
+        else { return value }
         return String(validating: bytes, as: UTF8.self) ?? value
     }
 
-    /// Printable ASCII without blanks at the ends, not empty: what a header field carries unchanged, and nothing can add a field.
+    /// Printable ASCII without blanks at the ends, not empty: what a header field carries unchanged, and nothing can
+    /// add a field.
     static func isHeaderText(_ text: String) -> Bool {
         guard let first = text.utf8.first, first != 0x20, text.utf8.last != 0x20 else { return false }
         return text.utf8.allSatisfy { (0x20...0x7E).contains($0) }
@@ -91,7 +94,8 @@ package enum AzureMetadataNames {
     private static let underscore = UInt8(ascii: "_")
 
     private static func isWord(_ value: String) -> Bool {
-        value.hasPrefix(wordStart) && value.hasSuffix(wordEnd) && value.utf8.count >= wordStart.utf8.count + wordEnd.utf8.count
+        value.hasPrefix(wordStart) && value.hasSuffix(wordEnd)
+            && value.utf8.count >= wordStart.utf8.count + wordEnd.utf8.count
     }
 
     /// Whether nothing in the name is or reads as an escape: nearly all names.

@@ -8,7 +8,8 @@ struct AzureServerFacts: Sendable {
     private(set) var verifiesChecksums: Bool?
     /// Whether the server can read its own blobs as the source of a copy.
     private(set) var copiesFromURLs = true
-    /// Nonces of uploads that were given up: the service keeps their blocks for a while, this store does not take them up again.
+    /// Nonces of uploads that were given up: the service keeps their blocks for a while, this store does not take them
+    /// up again.
     private(set) var abortedUploads: Set<UInt64> = []
     /// One sentence for each, for people.
     private(set) var notes: [String] = []
@@ -28,12 +29,15 @@ struct AzureServerFacts: Sendable {
 
     mutating func learn(clockOffset offset: Int64) {
         clockOffset = offset
-        notes.append("this machine's clock is \(abs(offset)) seconds \(offset > 0 ? "behind" : "ahead of") the server's; requests are dated by the server's")
+        notes.append(
+            "this machine's clock is \(abs(offset)) seconds \(offset > 0 ? "behind" : "ahead of") the server's; requests are dated by the server's"
+        )
     }
 
     mutating func learn(verifiesChecksums verifies: Bool) {
         if verifiesChecksums != false, !verifies {
-            notes.append("the server reports no checksums of what it stores; what is written must be read back to be proven")
+            notes.append(
+                "the server reports no checksums of what it stores; what is written must be read back to be proven")
         }
         verifiesChecksums = verifies && verifiesChecksums != false
     }

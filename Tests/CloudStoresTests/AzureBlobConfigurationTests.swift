@@ -8,14 +8,17 @@ import Testing
     static let key = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
     func resolve(
-        _ account: String = "acct", endpoint: String? = nil, profile: String? = nil, _ environment: [String: String] = [:]
+        _ account: String = "acct", endpoint: String? = nil, profile: String? = nil,
+        _ environment: [String: String] = [:]
     ) throws(AzureConfigurationError) -> (endpoint: String, credentials: AzureCredentials) {
         let (configuration, credentials) = try AzureBlobConfiguration.resolve(
             account: account, endpoint: endpoint, profile: profile, environment: environment)
         return (configuration.endpoint.description, credentials)
     }
 
-    func connection(_ text: String, account: String = "acct") throws(AzureConfigurationError) -> (endpoint: String, credentials: AzureCredentials) {
+    func connection(_ text: String, account: String = "acct") throws(AzureConfigurationError) -> (
+        endpoint: String, credentials: AzureCredentials
+    ) {
         try resolve(account, ["AZURE_STORAGE_CONNECTION_STRING": text])
     }
 
@@ -40,21 +43,26 @@ import Testing
 
     @Test func keyAndSignatureFromTheEnvironment() throws {
         #expect(try resolve(["AZURE_STORAGE_KEY": Self.key]).credentials == sharedKey())
-        #expect(try resolve(["AZURE_STORAGE_ACCOUNT": "acct", "AZURE_STORAGE_KEY": Self.key]).credentials == sharedKey())
+        #expect(
+            try resolve(["AZURE_STORAGE_ACCOUNT": "acct", "AZURE_STORAGE_KEY": Self.key]).credentials == sharedKey())
         #expect(try resolve(["AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=a%3D"]).credentials == .sas(Secret("sv=1&sig=a%3D")))
     }
 
-    func resolve(_ environment: [String: String]) throws(AzureConfigurationError) -> (endpoint: String, credentials: AzureCredentials) {
+    func resolve(_ environment: [String: String]) throws(AzureConfigurationError) -> (
+        endpoint: String, credentials: AzureCredentials
+    ) {
         try resolve("acct", environment)
     }
 
     @Test func connectionStrings() throws {
-        var found = try connection("DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=\(Self.key);EndpointSuffix=core.windows.net")
+        var found = try connection(
+            "DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=\(Self.key);EndpointSuffix=core.windows.net")
         #expect(found.endpoint == "https://acct.blob.core.windows.net")
         #expect(found.credentials == sharedKey())
         found = try connection(" accountname = acct ; ACCOUNTKEY=\(Self.key);EndpointSuffix=core.chinacloudapi.cn;")
         #expect(found.endpoint == "https://acct.blob.core.chinacloudapi.cn")
-        found = try connection("BlobEndpoint=https://acct.blob.core.windows.net/;SharedAccessSignature=sv=2023-11-03&sig=x%3D")
+        found = try connection(
+            "BlobEndpoint=https://acct.blob.core.windows.net/;SharedAccessSignature=sv=2023-11-03&sig=x%3D")
         #expect(found.endpoint == "https://acct.blob.core.windows.net")
         #expect(found.credentials == .sas(Secret("sv=2023-11-03&sig=x%3D")))
         found = try connection("BlobEndpoint=http://127.0.0.1:10000/acct;AccountName=acct;AccountKey=\(Self.key)")
@@ -66,7 +74,8 @@ import Testing
         #expect(
             found.credentials
                 == sharedKey(
-                    "devstoreaccount1", "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="))
+                    "devstoreaccount1",
+                    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="))
         found = try connection(
             "UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://proxy.example", account: "devstoreaccount1")
         #expect(found.endpoint == "http://proxy.example:10000/devstoreaccount1")
@@ -95,7 +104,8 @@ import Testing
     @Test func brokenSettingsAreErrorsWithoutTheirValue() {
         let secret = "c2VjcmV0-not-base64"
         let texts = [
-            message { () throws(AzureConfigurationError) in _ = try connection("AccountName=acct;AccountKey=\(secret)") },
+            message { () throws(AzureConfigurationError) in _ = try connection("AccountName=acct;AccountKey=\(secret)")
+            },
             message { () throws(AzureConfigurationError) in _ = try connection(secret) },
             message { () throws(AzureConfigurationError) in _ = try connection("AccountKey=\(secret)") },
             message { () throws(AzureConfigurationError) in _ = try connection("BlobEndpoint=ftp://\(secret)") },
@@ -103,9 +113,13 @@ import Testing
             message { () throws(AzureConfigurationError) in _ = try resolve(["AZURE_STORAGE_SAS_TOKEN": secret]) },
         ]
         for text in texts { #expect(!text.isEmpty && !text.contains(secret), "\(text)") }
-        #expect(message { () throws(AzureConfigurationError) in _ = try resolve("Not_An_Account") }.contains("Not_An_Account"))
+        #expect(
+            message { () throws(AzureConfigurationError) in _ = try resolve("Not_An_Account") }.contains(
+                "Not_An_Account"))
         #expect(message { () throws(AzureConfigurationError) in _ = try resolve("evil.example/x") }.contains("no name"))
-        #expect(message { () throws(AzureConfigurationError) in _ = try resolve(endpoint: "nonsense") }.contains("not a URL"))
+        #expect(
+            message { () throws(AzureConfigurationError) in _ = try resolve(endpoint: "nonsense") }.contains(
+                "not a URL"))
     }
 
     @Test func theEndpointOfTheArgumentCounts() throws {

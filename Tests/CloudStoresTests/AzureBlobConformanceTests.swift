@@ -19,9 +19,11 @@ import Testing
     static func store(_ sim: CloudSim, container: String, key: String? = nil) throws -> AzureBlobStore {
         let identity = sim.configuration.azure
         let (configuration, credentials) = try AzureBlobConfiguration.resolve(
-            account: identity.account, endpoint: sim.azure.endpoint, environment: ["AZURE_STORAGE_KEY": key ?? identity.key])
+            account: identity.account, endpoint: sim.azure.endpoint,
+            environment: ["AZURE_STORAGE_KEY": key ?? identity.key])
         return AzureBlobStore(
-            configuration: configuration, account: identity.account, container: container, transport: SimulatedClouds.transport,
+            configuration: configuration, account: identity.account, container: container,
+            transport: SimulatedClouds.transport,
             credentials: SharedCredentials(credentials))
     }
 

@@ -12,28 +12,39 @@ import Testing
     /// The error that a reply gives to a write and to a read.
     func errors(_ reply: Reply) async -> (write: StoreError, read: StoreError) {
         let store = AzureBlobStoreTests.store(ScriptedTransport(reply))
-        let put = PutRequest(key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(), condition: .absent)
+        let put = PutRequest(
+            key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(), condition: .absent)
         let write = await AzureBlobStoreTests.failure { () throws(StoreError) in try await store.put(put) }
         let read = await AzureBlobStoreTests.failure { () throws(StoreError) in try await store.head("k") }
         return (write!, read!)
     }
 
     static let verdicts: [(Int, String, StoreError.Code, StoreError.Retry, StoreError.Retry)] = [
-        (503, "ServerBusy", .throttled, .transient, .transient), (500, "InternalError", .unavailable, .unknownOutcome, .transient),
-        (500, "OperationTimedOut", .unavailable, .unknownOutcome, .transient), (502, "", .unavailable, .unknownOutcome, .transient),
+        (503, "ServerBusy", .throttled, .transient, .transient),
+        (500, "InternalError", .unavailable, .unknownOutcome, .transient),
+        (500, "OperationTimedOut", .unavailable, .unknownOutcome, .transient),
+        (502, "", .unavailable, .unknownOutcome, .transient),
         (504, "", .unavailable, .unknownOutcome, .transient), (503, "", .unavailable, .unknownOutcome, .transient),
         (429, "", .throttled, .transient, .transient), (408, "", .network, .transient, .transient),
-        (501, "NotImplemented", .unsupportedOperation, .never, .never), (505, "", .unsupportedOperation, .never, .never),
-        (403, "AuthenticationFailed", .unauthenticated, .never, .never), (401, "NoAuthenticationInformation", .unauthenticated, .never, .never),
+        (501, "NotImplemented", .unsupportedOperation, .never, .never),
+        (505, "", .unsupportedOperation, .never, .never),
+        (403, "AuthenticationFailed", .unauthenticated, .never, .never),
+        (401, "NoAuthenticationInformation", .unauthenticated, .never, .never),
         (401, "InvalidAuthenticationInfo", .unauthenticated, .transient, .transient),
-        (403, "AuthorizationPermissionMismatch", .forbidden, .never, .never), (403, "AuthorizationFailure", .forbidden, .never, .never),
+        (403, "AuthorizationPermissionMismatch", .forbidden, .never, .never),
+        (403, "AuthorizationFailure", .forbidden, .never, .never),
         (409, "PublicAccessNotPermitted", .unauthenticated, .never, .never), (403, "", .forbidden, .never, .never),
         (404, "ContainerNotFound", .missingContainer, .never, .never), (404, "BlobNotFound", .notFound, .never, .never),
-        (409, "BlobAlreadyExists", .preconditionFailed, .never, .never), (409, "BlobArchived", .archived, .never, .never),
-        (409, "BlobBeingRehydrated", .archived, .never, .never), (409, "BlobImmutableDueToPolicy", .forbidden, .never, .never),
-        (412, "LeaseIdMissing", .forbidden, .never, .never), (400, "Md5Mismatch", .checksumMismatch, .transient, .transient),
-        (400, "Crc64Mismatch", .checksumMismatch, .transient, .transient), (400, "InvalidBlockList", .missingUpload, .never, .never),
-        (400, "InvalidBlobOrBlock", .invalidRequest, .never, .never), (413, "RequestBodyTooLarge", .unsupportedObject, .never, .never),
+        (409, "BlobAlreadyExists", .preconditionFailed, .never, .never),
+        (409, "BlobArchived", .archived, .never, .never),
+        (409, "BlobBeingRehydrated", .archived, .never, .never),
+        (409, "BlobImmutableDueToPolicy", .forbidden, .never, .never),
+        (412, "LeaseIdMissing", .forbidden, .never, .never),
+        (400, "Md5Mismatch", .checksumMismatch, .transient, .transient),
+        (400, "Crc64Mismatch", .checksumMismatch, .transient, .transient),
+        (400, "InvalidBlockList", .missingUpload, .never, .never),
+        (400, "InvalidBlobOrBlock", .invalidRequest, .never, .never),
+        (413, "RequestBodyTooLarge", .unsupportedObject, .never, .never),
         (400, "MetadataTooLarge", .unsupportedObject, .never, .never), (400, "InvalidUri", .invalidKey, .never, .never),
         (301, "", .invalidRequest, .never, .never), (400, "SomethingNew", .invalidRequest, .never, .never),
     ]
@@ -74,12 +85,18 @@ import Testing
 
     @Test func expiredSignaturesAreNamedAndOtherDetailsAreNot() async {
         func detail(_ text: String) -> Reply {
-            Reply(403, body: "<Error><Code>AuthenticationFailed</Code><AuthenticationErrorDetail>\(text)</AuthenticationErrorDetail></Error>")
+            Reply(
+                403,
+                body:
+                    "<Error><Code>AuthenticationFailed</Code><AuthenticationErrorDetail>\(text)</AuthenticationErrorDetail></Error>"
+            )
         }
         let expired = await errors(
-            detail("Signature not valid in the specified time frame: Start [a] - Expiry [b] - Current [c]")).read
+            detail("Signature not valid in the specified time frame: Start [a] - Expiry [b] - Current [c]")
+        ).read
         #expect(expired.message.contains("Expiry [b]"))
-        let mismatch = await errors(detail("The MAC signature found in the HTTP request 'c2VjcmV0' is not the same")).read
+        let mismatch = await errors(detail("The MAC signature found in the HTTP request 'c2VjcmV0' is not the same"))
+            .read
         #expect(!mismatch.description.contains("c2VjcmV0"))
         let skewed = await errors(detail("Request date header too old: 'Fri'")).read
         #expect(skewed.message.contains("clock"))
@@ -92,9 +109,18 @@ import Testing
 
     @Test func failuresOfACopysSource() async {
         let cases: [(HTTPHeaders, Int, StoreError.Code, StoreError.Retry)] = [
-            (["x-ms-error-code": "CannotVerifyCopySource", "x-ms-copy-source-status-code": "404"], 404, .notFound, .never),
-            (["x-ms-error-code": "CannotVerifyCopySource", "x-ms-copy-source-status-code": "403"], 403, .forbidden, .never),
-            (["x-ms-error-code": "CannotVerifyCopySource", "x-ms-copy-source-error-code": "ServerBusy"], 400, .unavailable, .transient),
+            (
+                ["x-ms-error-code": "CannotVerifyCopySource", "x-ms-copy-source-status-code": "404"], 404, .notFound,
+                .never
+            ),
+            (
+                ["x-ms-error-code": "CannotVerifyCopySource", "x-ms-copy-source-status-code": "403"], 403, .forbidden,
+                .never
+            ),
+            (
+                ["x-ms-error-code": "CannotVerifyCopySource", "x-ms-copy-source-error-code": "ServerBusy"], 400,
+                .unavailable, .transient
+            ),
             (["x-ms-error-code": "SourceConditionNotMet"], 412, .versionChanged, .never),
             (["x-ms-error-code": "TargetConditionNotMet"], 412, .preconditionFailed, .never),
             (["x-ms-error-code": "BlobAlreadyExists"], 409, .preconditionFailed, .never),
@@ -102,7 +128,8 @@ import Testing
         for (headers, status, code, retry) in cases {
             let error = await AzureBlobStoreTests.failure { () throws(StoreError) in
                 try await AzureBlobStoreTests.store(ScriptedTransport(Reply(status, headers))).copy(
-                    CopyRequest(source: "s", sourceVersion: VersionToken("1"), size: 1, destination: "d", condition: .absent))
+                    CopyRequest(
+                        source: "s", sourceVersion: VersionToken("1"), size: 1, destination: "d", condition: .absent))
             }
             #expect(error?.code == code && error?.retry == retry, "\(headers)")
         }
@@ -113,7 +140,8 @@ import Testing
             throw HTTPFailure(code: .reset, message: "reset", mayHaveBeenProcessed: true)
         }
         let store = AzureBlobStoreTests.store(transport)
-        let put = PutRequest(key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(), condition: .absent)
+        let put = PutRequest(
+            key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(), condition: .absent)
         let write = await AzureBlobStoreTests.failure { () throws(StoreError) in try await store.put(put) }
         #expect(write?.code == .network && write?.retry == .unknownOutcome)
         let read = await AzureBlobStoreTests.failure { () throws(StoreError) in try await store.head("k") }

@@ -13,7 +13,9 @@ import Testing
             + "<Prefix>p</Prefix><MaxResults>2</MaxResults><Blobs>\(blobs)</Blobs><NextMarker>\(next)</NextMarker></EnumerationResults>"
     }
 
-    static func blob(_ name: String, size: String = "1", etag: String = "0x8D", more: String = "", attributes: String = "") -> String {
+    static func blob(
+        _ name: String, size: String = "1", etag: String = "0x8D", more: String = "", attributes: String = ""
+    ) -> String {
         "<Blob><Name\(attributes)>\(name)</Name><Properties><Creation-Time>Sat, 21 Nov 2026 03:04:05 GMT</Creation-Time>"
             + "<Last-Modified>Sat, 21 Nov 2026 03:04:05 GMT</Last-Modified><Etag>\(etag)</Etag><Content-Length>\(size)</Content-Length>"
             + "<BlobType>BlockBlob</BlobType>\(more)</Properties><OrMetadata /></Blob>"
@@ -29,9 +31,13 @@ import Testing
         let page = try await list(
             Self.document(
                 Self.blob("a &amp; b", size: "123", more: "<AccessTier>Hot</AccessTier>")
-                    + Self.blob("c%EF%BF%BE%25/d", etag: "\"quoted\"", more: "<AccessTier>Archive</AccessTier>", attributes: " Encoded=\"true\"")
+                    + Self.blob(
+                        "c%EF%BF%BE%25/d", etag: "\"quoted\"", more: "<AccessTier>Archive</AccessTier>",
+                        attributes: " Encoded=\"true\"")
                     + Self.blob("dir", size: "0", more: "<ResourceType>directory</ResourceType>")
-                    + Self.blob("ü%41", more: "<ResourceType>file</ResourceType><Content-MD5>JfnnlDI7RTiF9RgfG2JNCw==</Content-MD5>")))
+                    + Self.blob(
+                        "ü%41",
+                        more: "<ResourceType>file</ResourceType><Content-MD5>JfnnlDI7RTiF9RgfG2JNCw==</Content-MD5>")))
         #expect(page.next == nil)
         #expect(page.objects.map(\.key) == ["a & b", "c\u{FFFE}%/d", "ü%41"])
         #expect(page.objects[0].size == 123)
@@ -45,14 +51,17 @@ import Testing
 
     @Test func requestsAndMarkers() async throws {
         let transport = ScriptedTransport(
-            Reply(200, body: Self.document(Self.blob("p/a"), next: "2!8!x==")), Reply(200, body: Self.document("", next: "m.2")),
+            Reply(200, body: Self.document(Self.blob("p/a"), next: "2!8!x==")),
+            Reply(200, body: Self.document("", next: "m.2")),
             Reply(200, body: Self.document("")))
         let store = store(transport)
         var page = try await store.list(ListRequest(prefix: "p/ü", limit: 10_000))
-        #expect(transport.requests[0].target == "/acct/cont?comp=list&maxresults=5000&prefix=p%2F%C3%BC&restype=container")
+        #expect(
+            transport.requests[0].target == "/acct/cont?comp=list&maxresults=5000&prefix=p%2F%C3%BC&restype=container")
         page = try await store.list(ListRequest(prefix: "p/ü", cursor: page.next, limit: 7))
         #expect(
-            transport.requests[1].target == "/acct/cont?comp=list&marker=2%218%21x%3D%3D&maxresults=7&prefix=p%2F%C3%BC&restype=container")
+            transport.requests[1].target
+                == "/acct/cont?comp=list&marker=2%218%21x%3D%3D&maxresults=7&prefix=p%2F%C3%BC&restype=container")
         // An empty page is no end.
         #expect(page.objects.isEmpty && page.next != nil)
         page = try await store.list(ListRequest(prefix: "p/ü", cursor: page.next))
@@ -85,7 +94,8 @@ import Testing
 
     @Test func brokenListingsAreRefused() async {
         let documents = [
-            Self.document(Self.blob("a", size: "x")), Self.document(Self.blob("a", size: "-1")), Self.document(Self.blob("a", etag: "")),
+            Self.document(Self.blob("a", size: "x")), Self.document(Self.blob("a", size: "-1")),
+            Self.document(Self.blob("a", etag: "")),
             Self.document(Self.blob("")), "<EnumerationResults><Blobs>", "", "not xml",
         ]
         for document in documents {

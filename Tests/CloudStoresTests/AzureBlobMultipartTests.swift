@@ -26,7 +26,8 @@ import Testing
     func begin(_ store: AzureBlobStore, size: Int64 = 9) async throws -> UploadSession {
         try await store.beginUpload(
             UploadRequest(
-                key: "k", size: size, partSize: 4, attributes: ObjectAttributes(contentType: "text/plain"), condition: .absent))
+                key: "k", size: size, partSize: 4, attributes: ObjectAttributes(contentType: "text/plain"),
+                condition: .absent))
     }
 
     func send(_ store: AzureBlobStore, _ session: UploadSession) async throws -> [PartReceipt] {
@@ -45,7 +46,8 @@ import Testing
         try await store.completeUpload(
             CompleteRequest(
                 parts: parts, digest: digest ?? Self.first.appending(Self.second),
-                attributes: ObjectAttributes(contentType: "text/plain", userMetadata: ["a": "b"]), condition: .absent), of: session)
+                attributes: ObjectAttributes(contentType: "text/plain", userMetadata: ["a": "b"]), condition: .absent),
+            of: session)
     }
 
     @Test func blocksCarryTheirChecksumsIntoTheList() async throws {
@@ -56,7 +58,9 @@ import Testing
         let parts = try await send(store, session)
         let receipt = try await complete(store, session, parts)
         #expect(
-            receipt == WriteReceipt(version: VersionToken("9"), checksums: ObjectChecksums(crc64nvme: Self.whole), bytesVerified: true))
+            receipt
+                == WriteReceipt(
+                    version: VersionToken("9"), checksums: ObjectChecksums(crc64nvme: Self.whole), bytesVerified: true))
 
         let block = transport.requests[0]
         #expect(block.target == "/acct/cont/k?blockid=\(PercentEncoding.encode(parts[0].tag))&comp=block")
@@ -72,7 +76,8 @@ import Testing
         #expect(list.target == "/acct/cont/k?comp=blocklist")
         #expect(
             list.bodyText.hasSuffix(
-                "<BlockList><Uncommitted>\(parts[0].tag)</Uncommitted><Uncommitted>\(parts[1].tag)</Uncommitted></BlockList>"))
+                "<BlockList><Uncommitted>\(parts[0].tag)</Uncommitted><Uncommitted>\(parts[1].tag)</Uncommitted></BlockList>"
+            ))
         #expect(list.headers["if-none-match"] == "*")
         #expect(list.headers["x-ms-blob-content-type"] == "text/plain")
         #expect(list.headers["x-ms-meta-a"] == "b")
@@ -106,7 +111,8 @@ import Testing
         let sent = transport.requests.count
         let wrong = ContentDigest(crc32c: 0, crc64nvme: 1, length: 9)
         let cases: [([PartReceipt], ContentDigest?, StoreError.Code)] = [
-            (parts, wrong, .checksumMismatch), ([parts[1], parts[0]], nil, .invalidRequest), ([parts[0]], nil, .invalidRequest),
+            (parts, wrong, .checksumMismatch), ([parts[1], parts[0]], nil, .invalidRequest),
+            ([parts[0]], nil, .invalidRequest),
             ([parts[0], others[1]], nil, .invalidRequest),
         ]
         for (parts, digest, code) in cases {
@@ -123,8 +129,14 @@ import Testing
         let cases: [(WriteCondition, Reply, StoreError.Code)] = [
             (.absent, Reply(200, AzureBlobStoreTests.blob(["Content-Length": "1"])), .preconditionFailed),
             (.absent, Reply(404, ["x-ms-error-code": "BlobNotFound"]), .missingUpload),
-            (.matches(VersionToken("0x8D")), Reply(200, AzureBlobStoreTests.blob(["Content-Length": "1"])), .missingUpload),
-            (.matches(VersionToken("old")), Reply(200, AzureBlobStoreTests.blob(["Content-Length": "1"])), .preconditionFailed),
+            (
+                .matches(VersionToken("0x8D")), Reply(200, AzureBlobStoreTests.blob(["Content-Length": "1"])),
+                .missingUpload
+            ),
+            (
+                .matches(VersionToken("old")), Reply(200, AzureBlobStoreTests.blob(["Content-Length": "1"])),
+                .preconditionFailed
+            ),
             (.matches(VersionToken("old")), Reply(404, ["x-ms-error-code": "BlobNotFound"]), .preconditionFailed),
             (.matches(VersionToken("old")), Reply(503), .missingUpload),
             (.unconditional, Reply(200, AzureBlobStoreTests.blob(["Content-Length": "1"])), .missingUpload),
@@ -137,19 +149,23 @@ import Testing
             let session = try await begin(store, size: 0)
             let error = await AzureBlobStoreTests.failure { () throws(StoreError) in
                 try await store.completeUpload(
-                    CompleteRequest(parts: [], digest: ContentDigest(), attributes: ObjectAttributes(), condition: condition), of: session)
+                    CompleteRequest(
+                        parts: [], digest: ContentDigest(), attributes: ObjectAttributes(), condition: condition),
+                    of: session)
             }
             #expect(error?.code == code && error?.operation == .completeUpload, "\(condition) \(found.status)")
         }
     }
 
     @Test func anotherStatusThanTheRightOneIsNoSuccess() async throws {
-        let transport = ScriptedTransport(Reply(200, ["ETag": "\"9\""], body: "<Error><Code>InternalError</Code></Error>"))
+        let transport = ScriptedTransport(
+            Reply(200, ["ETag": "\"9\""], body: "<Error><Code>InternalError</Code></Error>"))
         let store = AzureBlobStoreTests.store(transport)
         let session = try await begin(store, size: 0)
         let completed = await AzureBlobStoreTests.failure { () throws(StoreError) in
             try await store.completeUpload(
-                CompleteRequest(parts: [], digest: ContentDigest(), attributes: ObjectAttributes(), condition: .absent), of: session)
+                CompleteRequest(parts: [], digest: ContentDigest(), attributes: ObjectAttributes(), condition: .absent),
+                of: session)
         }
         #expect(completed?.code == .invalidResponse && completed?.retry == .unknownOutcome)
     }
@@ -198,11 +214,14 @@ import Testing
         try await store.abortUpload(session)
         try await store.abortUpload(session)
         #expect(transport.requests.count == 2)
-        let completed = await AzureBlobStoreTests.failure { () throws(StoreError) in try await complete(store, session, parts) }
+        let completed = await AzureBlobStoreTests.failure { () throws(StoreError) in
+            try await complete(store, session, parts)
+        }
         #expect(completed?.code == .missingUpload)
         #expect(transport.requests.count == 2)
         let foreign = UploadSession(key: "k", handle: "not ours", size: 1, partSize: 1)
-        let error = await AzureBlobStoreTests.failure { () throws(StoreError) in try await store.listParts(of: foreign) }
+        let error = await AzureBlobStoreTests.failure { () throws(StoreError) in try await store.listParts(of: foreign)
+        }
         #expect(error?.code == .missingUpload)
     }
 
@@ -212,11 +231,15 @@ import Testing
         let parts = try await send(store, session)
         let listing = AzureBlobListingTests.document(
             AzureBlobListingTests.blob("k", size: "0") + AzureBlobListingTests.blob("committed", size: "7")
-                + AzureBlobListingTests.blob("empty", size: "0", more: "<Content-MD5>1B2M2Y8AsgTpgAmY7PhCfg==</Content-MD5>"), next: "m")
-        let blocks = AzureBlobStoreTests.blocks([(parts[0].tag, 4), (parts[1].tag, 5), ("AAAA", 3)], type: "UncommittedBlocks")
+                + AzureBlobListingTests.blob(
+                    "empty", size: "0", more: "<Content-MD5>1B2M2Y8AsgTpgAmY7PhCfg==</Content-MD5>"), next: "m")
+        let blocks = AzureBlobStoreTests.blocks(
+            [(parts[0].tag, 4), (parts[1].tag, 5), ("AAAA", 3)], type: "UncommittedBlocks")
         let transport = ScriptedTransport(Reply(200, body: listing), Reply(200, body: blocks))
         let page = try await AzureBlobStoreTests.store(transport).openUploads(ListRequest(limit: 10))
-        #expect(transport.requests[0].target == "/acct/cont?comp=list&include=uncommittedblobs&maxresults=10&restype=container")
+        #expect(
+            transport.requests[0].target
+                == "/acct/cont?comp=list&include=uncommittedblobs&maxresults=10&restype=container")
         #expect(transport.requests.count == 2)
         #expect(page.next == "m")
         #expect(page.uploads.map(\.session.handle) == [session.handle])
@@ -227,7 +250,8 @@ import Testing
 
     @Test func copiesArePinnedAndAuthorised() async throws {
         let transport = ScriptedTransport(Reply(202, ["ETag": "\"9\"", "x-ms-copy-status": "success"]))
-        let request = CopyRequest(source: "a b", sourceVersion: VersionToken("1"), size: 5, destination: "d", condition: .absent)
+        let request = CopyRequest(
+            source: "a b", sourceVersion: VersionToken("1"), size: 5, destination: "d", condition: .absent)
         let receipt = try await AzureBlobStoreTests.store(transport).copy(request)
         #expect(receipt.version == VersionToken("9") && !receipt.bytesVerified)
         let headers = transport.requests[0].headers
@@ -237,7 +261,8 @@ import Testing
         #expect(headers["if-none-match"] == "*")
         #expect(
             headers["x-ms-copy-source"]?.hasPrefix(
-                "http://127.0.0.1:10000/acct/cont/a%20b?sp=r&se=2026-11-21T04%3A04%3A05Z&spr=https%2Chttp&sv=2023-11-03&sr=b&sig=") == true)
+                "http://127.0.0.1:10000/acct/cont/a%20b?sp=r&se=2026-11-21T04%3A04%3A05Z&spr=https%2Chttp&sv=2023-11-03&sr=b&sig="
+            ) == true)
 
         let pending = ScriptedTransport(Reply(202, ["ETag": "\"9\"", "x-ms-copy-status": "pending"]))
         let error = await AzureBlobStoreTests.failure { () throws(StoreError) in
@@ -248,7 +273,8 @@ import Testing
 
     @Test func copiesWithASignatureUseIt() async throws {
         let transport = ScriptedTransport(Reply(202, ["ETag": "\"9\""]))
-        let request = CopyRequest(source: "s", sourceVersion: VersionToken("1"), size: 5, destination: "d", condition: .unconditional)
+        let request = CopyRequest(
+            source: "s", sourceVersion: VersionToken("1"), size: 5, destination: "d", condition: .unconditional)
         _ = try await AzureBlobStoreTests.store(transport, credentials: .sas(Secret("sv=1&sig=a"))).copy(request)
         #expect(transport.requests[0].headers["x-ms-copy-source"] == "http://127.0.0.1:10000/acct/cont/s?sv=1&sig=a")
     }
@@ -256,7 +282,8 @@ import Testing
     @Test func longKeysCannotBeCopiedInside() async {
         let transport = ScriptedTransport(Reply(202))
         let request = CopyRequest(
-            source: ObjectKey(String(repeating: "ü", count: 400)), sourceVersion: VersionToken("1"), size: 5, destination: "d",
+            source: ObjectKey(String(repeating: "ü", count: 400)), sourceVersion: VersionToken("1"), size: 5,
+            destination: "d",
             condition: .absent)
         let error = await AzureBlobStoreTests.failure { () throws(StoreError) in
             try await AzureBlobStoreTests.store(transport).copy(request)
@@ -273,7 +300,8 @@ import Testing
         let session = try await begin(store)
         func part(_ number: Int, _ range: ByteRange, _ digest: ContentDigest?) -> PartCopyRequest {
             PartCopyRequest(
-                number: number, offset: range.offset, source: "s", sourceVersion: VersionToken("1"), range: range, digest: digest)
+                number: number, offset: range.offset, source: "s", sourceVersion: VersionToken("1"), range: range,
+                digest: digest)
         }
         let known = try await store.copyPart(part(1, ByteRange(offset: 100, length: 4), Self.first), of: session)
         let headers = transport.requests[0].headers
@@ -288,7 +316,8 @@ import Testing
 
         let wrong = ScriptedTransport(Reply(201, ["x-ms-content-crc64": "AAAAAAAAAAE="]))
         let error = await AzureBlobStoreTests.failure { () throws(StoreError) in
-            try await AzureBlobStoreTests.store(wrong).copyPart(part(1, ByteRange(offset: 0, length: 4), Self.first), of: session)
+            try await AzureBlobStoreTests.store(wrong).copyPart(
+                part(1, ByteRange(offset: 0, length: 4), Self.first), of: session)
         }
         #expect(error?.code == .checksumMismatch)
     }

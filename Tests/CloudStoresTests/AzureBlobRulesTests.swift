@@ -11,7 +11,8 @@ import Testing
     ).rules
 
     @Test(arguments: [
-        "a", "a/b", "/a", "a/", "a//b", "//", ".hidden", "a.b/c.d", ".lockstep/probe/x", "a b+c%d#e?f", "ü/日本/🙂", "~!@$&'()*,;=:[]{}|^`<>\"",
+        "a", "a/b", "/a", "a/", "a//b", "//", ".hidden", "a.b/c.d", ".lockstep/probe/x", "a b+c%d#e?f", "ü/日本/🙂",
+        "~!@$&'()*,;=:[]{}|^`<>\"",
         "\u{FFFE}",
     ])
     func legalKeys(_ key: String) {
@@ -19,7 +20,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", ".", "..", "./a", "a/../b", "a/.", "a.", "a./b", "a...", "a\\b", "a\nb", "\u{0}", "a\u{7F}", "a\u{81}", "a\u{9F}b",
+        "", ".", "..", "./a", "a/../b", "a/.", "a.", "a./b", "a...", "a\\b", "a\nb", "\u{0}", "a\u{7F}", "a\u{81}",
+        "a\u{9F}b",
     ])
     func keysThatTheServiceChangesOrRefuses(_ key: String) {
         #expect(rules.problem(with: ObjectKey(key)) != nil)
@@ -37,8 +39,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("plain_name1", "plain_name1"), ("Mixed-Case", "mixed_x2d_case"), ("a.b", "a_x2e_b"), ("1st", "_x31_st"), ("é", "_xc3__xa9_"),
-        ("_x2d_", "_x5f_x2d_"), ("_x2d", "_x5f_x2d"), ("_x2d-", "_x5f_x2d_x2d_"), ("_x2", "_x2"), ("_xzz_", "_xzz_"), ("__x41_", "__x5f_x41_"),
+        ("plain_name1", "plain_name1"), ("Mixed-Case", "mixed_x2d_case"), ("a.b", "a_x2e_b"), ("1st", "_x31_st"),
+        ("é", "_xc3__xa9_"),
+        ("_x2d_", "_x5f_x2d_"), ("_x2d", "_x5f_x2d"), ("_x2d-", "_x5f_x2d_x2d_"), ("_x2", "_x2"), ("_xzz_", "_xzz_"),
+        ("__x41_", "__x5f_x41_"),
         ("É", "_xc3__x89_"), ("a b", "a_x20_b"), ("_x5f_", "_x5f_x5f_"), ("lockstep_source", "lockstep_source"),
     ])
     func metadataNames(_ name: String, _ sent: String) {
@@ -82,7 +86,8 @@ import Testing
     @Test func fitKeepsWhatComesBack() {
         let (kept, dropped) = rules.fit(
             ObjectAttributes(
-                contentType: "text/plain", contentEncoding: "", contentLanguage: "de", contentDisposition: "attachment; filename=ü",
+                contentType: "text/plain", contentEncoding: "", contentLanguage: "de",
+                contentDisposition: "attachment; filename=ü",
                 cacheControl: "a\r\nx-evil: 1", userMetadata: ["Key": "1", "key": "2", "a-b": "ü", "": "x"]))
         #expect(kept.contentType == "text/plain")
         #expect(kept.contentEncoding == nil)
@@ -95,7 +100,9 @@ import Testing
 
     @Test func fitReportsWhatIsTooMuch() {
         let (kept, dropped) = rules.fit(
-            ObjectAttributes(userMetadata: ["a": String(repeating: "x", count: 8000), "b": String(repeating: "y", count: 300), "c": "z"]))
+            ObjectAttributes(userMetadata: [
+                "a": String(repeating: "x", count: 8000), "b": String(repeating: "y", count: 300), "c": "z",
+            ]))
         #expect(Set(kept.userMetadata.keys) == ["a", "c"])
         #expect(dropped == ["b"])
     }

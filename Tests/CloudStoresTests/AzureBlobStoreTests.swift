@@ -18,7 +18,8 @@ import Testing
     static let crc64OfDigits = "iJh5CoYUi64="
 
     static func store(
-        _ transport: ScriptedTransport, endpoint: String? = "http://127.0.0.1:10000", credentials: AzureCredentials? = nil
+        _ transport: ScriptedTransport, endpoint: String? = "http://127.0.0.1:10000",
+        credentials: AzureCredentials? = nil
     ) -> AzureBlobStore {
         let now = moment.secondsSince1970
         let configuration = AzureBlobConfiguration(account: "acct", endpoint: endpoint.map { Endpoint($0)! })
@@ -57,15 +58,21 @@ import Testing
         let receipt = try await Self.store(transport).put(
             PutRequest(
                 key: "a b/ü", body: body, digest: digest,
-                attributes: ObjectAttributes(contentType: "text/plain", cacheControl: "no-cache", userMetadata: ["a-b": "ü"]),
+                attributes: ObjectAttributes(
+                    contentType: "text/plain", cacheControl: "no-cache", userMetadata: ["a-b": "ü"]),
                 condition: .absent))
-        #expect(receipt == WriteReceipt(version: VersionToken("0x8D"), checksums: ObjectChecksums(crc64nvme: 0xAE8B_1486_0A79_9888), bytesVerified: true))
+        #expect(
+            receipt
+                == WriteReceipt(
+                    version: VersionToken("0x8D"), checksums: ObjectChecksums(crc64nvme: 0xAE8B_1486_0A79_9888),
+                    bytesVerified: true))
         let request = transport.requests[0]
         #expect(request.method == .put)
         #expect(request.url == "http://127.0.0.1:10000/acct/cont/a%20b/%C3%BC")
         #expect(request.bodyText == "123456789")
         let expected: [String: String] = [
-            "x-ms-blob-type": "BlockBlob", "x-ms-content-crc64": Self.crc64OfDigits, "x-ms-blob-content-type": "text/plain",
+            "x-ms-blob-type": "BlockBlob", "x-ms-content-crc64": Self.crc64OfDigits,
+            "x-ms-blob-content-type": "text/plain",
             "x-ms-blob-cache-control": "no-cache", "x-ms-meta-a_x2d_b": "=?UTF-8?B?w7w=?=", "if-none-match": "*",
             "x-ms-date": "Sat, 21 Nov 2026 03:04:05 GMT", "x-ms-version": "2023-11-03",
         ]
@@ -77,7 +84,8 @@ import Testing
     @Test func replacementNamesTheVersion() async throws {
         let transport = ScriptedTransport(Reply(201, ["ETag": "\"2\""]))
         let put = PutRequest(
-            key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(), condition: .matches(VersionToken("1")))
+            key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(),
+            condition: .matches(VersionToken("1")))
         let store = Self.store(transport)
         let receipt = try await store.put(put)
         #expect(transport.requests[0].headers["if-match"] == "\"1\"")
@@ -91,7 +99,8 @@ import Testing
     @Test func attributesThatDoNotFitAreRefusedBeforeAnythingIsSent() async {
         let transport = ScriptedTransport(Reply(201))
         let put = PutRequest(
-            key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(contentType: "a\r\nx: y"), condition: .absent)
+            key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(contentType: "a\r\nx: y"),
+            condition: .absent)
         let error = await Self.failure { () throws(StoreError) in try await Self.store(transport).put(put) }
         #expect(error?.code == .unsupportedObject)
         #expect(error?.message.contains("Content-Type") == true)
@@ -105,11 +114,13 @@ import Testing
             await Self.failure { () throws(StoreError) in try await store.head("a/../b") },
             await Self.failure { () throws(StoreError) in
                 try await store.copy(
-                    CopyRequest(source: "a.", sourceVersion: VersionToken("1"), size: 1, destination: "b", condition: .absent))
+                    CopyRequest(
+                        source: "a.", sourceVersion: VersionToken("1"), size: 1, destination: "b", condition: .absent))
             },
             await Self.failure { () throws(StoreError) in
                 try await store.beginUpload(
-                    UploadRequest(key: "a\\b", size: 1, partSize: 1, attributes: ObjectAttributes(), condition: .absent))
+                    UploadRequest(key: "a\\b", size: 1, partSize: 1, attributes: ObjectAttributes(), condition: .absent)
+                )
             },
             Self.error(of: await store.delete([DeleteRequest(key: "a.", version: nil)])[0]),
         ]
@@ -131,17 +142,21 @@ import Testing
     }
 
     func read(
-        _ transport: ScriptedTransport, offset: Int64 = 0, length: Int64 = 9, size: Int64? = 9, version: VersionToken? = VersionToken("0x8D")
+        _ transport: ScriptedTransport, offset: Int64 = 0, length: Int64 = 9, size: Int64? = 9,
+        version: VersionToken? = VersionToken("0x8D")
     ) async throws(StoreError) -> (ReadReply, String) {
         guard let buffer = try? await Self.pool.acquire(max(Int(length), 1)) else { fatalError("no buffer") }
         let reply = try await Self.store(transport).read(
-            ReadRequest(key: "k", range: ByteRange(offset: offset, length: length), version: version, objectSize: size), into: buffer)
+            ReadRequest(key: "k", range: ByteRange(offset: offset, length: length), version: version, objectSize: size),
+            into: buffer)
         return (reply, buffer.slice(Int(length)).withUnsafeBytes { String(decoding: $0, as: UTF8.self) })
     }
 
     @Test func smallRangesAreVerifiedByTheServersChecksum() async throws {
         let transport = ScriptedTransport(
-            Reply(206, Self.blob(["Content-Range": "bytes 0-8/9", "x-ms-content-crc64": Self.crc64OfDigits]), body: "123456789"))
+            Reply(
+                206, Self.blob(["Content-Range": "bytes 0-8/9", "x-ms-content-crc64": Self.crc64OfDigits]),
+                body: "123456789"))
         let (reply, text) = try await read(transport)
         #expect(text == "123456789")
         #expect(reply.digest.crc64nvme == 0xAE8B_1486_0A79_9888)
@@ -158,7 +173,9 @@ import Testing
 
     @Test func partsOfAnObjectSayNothingAboutTheWhole() async throws {
         let transport = ScriptedTransport(
-            Reply(206, Self.blob(["Content-Range": "bytes 5-13/100", "x-ms-content-crc64": Self.crc64OfDigits]), body: "123456789"))
+            Reply(
+                206, Self.blob(["Content-Range": "bytes 5-13/100", "x-ms-content-crc64": Self.crc64OfDigits]),
+                body: "123456789"))
         let (reply, _) = try await read(transport, offset: 5, size: 100)
         #expect(reply.description.object.size == 100)
         #expect(reply.description.object.checksums.isEmpty)
@@ -167,7 +184,9 @@ import Testing
     @Test func largeWholeObjectsAreReadWithoutRange() async throws {
         let size = (4 << 20) + 1
         let transport = ScriptedTransport(
-            Reply(200, Self.blob(["Content-Length": String(size), "Content-MD5": "JfnnlDI7RTiF9RgfG2JNCw=="]), bytes: [UInt8](repeating: 1, count: size)))
+            Reply(
+                200, Self.blob(["Content-Length": String(size), "Content-MD5": "JfnnlDI7RTiF9RgfG2JNCw=="]),
+                bytes: [UInt8](repeating: 1, count: size)))
         let (reply, _) = try await read(transport, length: Int64(size), size: Int64(size))
         #expect(transport.requests[0].headers["x-ms-range"] == nil)
         // Nobody knows who computed it.
@@ -198,7 +217,11 @@ import Testing
             (Reply(206, right, body: "123456789"), .invalidResponse),
             (Reply(206, ["ETag": "W/\"0x8D\"", "Content-Range": "bytes 0-8/9"], body: "123456789"), .invalidResponse),
             (Reply(206, ["ETag": "\"other\"", "Content-Range": "bytes 0-8/9"], body: "123456789"), .versionChanged),
-            (Reply(206, Self.blob(["Content-Range": "bytes 0-8/9", "x-ms-content-crc64": "AAAAAAAAAAE="]), body: "123456789"), .checksumMismatch),
+            (
+                Reply(
+                    206, Self.blob(["Content-Range": "bytes 0-8/9", "x-ms-content-crc64": "AAAAAAAAAAE="]),
+                    body: "123456789"), .checksumMismatch
+            ),
             (Reply(412, ["x-ms-error-code": "ConditionNotMet"]), .versionChanged),
             (Reply(404, ["x-ms-error-code": "BlobNotFound"]), .notFound),
             (Reply(404, ["x-ms-error-code": "ContainerNotFound"]), .missingContainer),
@@ -237,17 +260,25 @@ import Testing
     }
 
     @Test func blocksOfAnotherVersionProveNothing() async throws {
-        #expect(try await head(blocks: Reply(200, ["ETag": "\"0x8E\""], body: Self.blocks([]))).object.checksums.isEmpty)
+        #expect(
+            try await head(blocks: Reply(200, ["ETag": "\"0x8E\""], body: Self.blocks([]))).object.checksums.isEmpty)
         #expect(try await head(blocks: Reply(200, [:], body: Self.blocks([]))).object.checksums.isEmpty)
         #expect(try await head(blocks: Reply(404, ["x-ms-error-code": "BlobNotFound"])).object.checksums.isEmpty)
         #expect(try await head(blocks: Reply(501)).object.checksums.isEmpty)
-        let busy = await Self.failure { () throws(StoreError) in try await head(blocks: Reply(503, ["x-ms-error-code": "ServerBusy"])) }
+        let busy = await Self.failure { () throws(StoreError) in
+            try await head(blocks: Reply(503, ["x-ms-error-code": "ServerBusy"]))
+        }
         #expect(busy?.code == .throttled && busy?.operation == .head)
     }
 
     @Test func archivedAndEmptyBlobsNeedNoSecondRequest() async throws {
         let archived = ScriptedTransport(
-            Reply(200, Self.blob(["Content-Length": "9", "x-ms-access-tier": "Archive", "x-ms-archive-status": "rehydrate-pending-to-hot"])))
+            Reply(
+                200,
+                Self.blob([
+                    "Content-Length": "9", "x-ms-access-tier": "Archive",
+                    "x-ms-archive-status": "rehydrate-pending-to-hot",
+                ])))
         #expect(try await Self.store(archived).head("k").object.archiveTier == "Archive, rehydrate-pending-to-hot")
         #expect(archived.requests.count == 1)
         let empty = ScriptedTransport(Reply(200, Self.blob(["Content-Length": "0"])))
