@@ -65,7 +65,7 @@ package struct ReplicationOptions: Sendable {
 /// Keys that belong to the program at every location: never replicated, listed or deleted.
 package enum ReservedKeys {
     package static let prefix = ObjectKey(".lockstep/")
-    /// Where deleted objects are kept: `.lockstep/deleted/<run>/<key>`.
+    /// Where deleted objects are kept: `.lockstep/deleted/<time of the run>/<key>`.
     package static let deletedPrefix = ObjectKey(".lockstep/deleted/")
     package static let probePrefix = ObjectKey(".lockstep/probe/")
 

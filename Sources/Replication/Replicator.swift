@@ -132,7 +132,7 @@ package struct Replicator: Sendable {
         defer { progress.update { $0.addListed(tally) } }
         while let joined = try await join.next() {
             guard options.filter.includes(joined.key) else {
-                tally.filteredObjects += 1
+                if !ReservedKeys.contains(joined.key) { tally.filteredObjects += 1 }
                 continue
             }
             if let object = joined.source {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Buffers
 import Foundation
+import HTTPStores
 import HTTPTransport
 import Manifests
 import ObjectStores
@@ -64,20 +65,21 @@ struct SyncCommand: AsyncParsableCommand {
         try await context.run { try await command.sync(context) }
     }
 
-    private func options() throws -> ReplicationOptions {
+    private func options(_ context: CommandContext) throws -> ReplicationOptions {
         var options = ReplicationOptions()
         options.filter = filters.filter
         options.keys = try filters.keys()
         options.comparison = comparison.comparison
         options.onConflict = comparison.onConflict
-        options.deletion = deletion.deletion
+        options.deletion = deletion.deletion(
+            runFolder: CivilTime(secondsSince1970: context.time.nowSeconds()).basic)
         options.dryRun = comparison.dryRun
         try limits.apply(to: &options)
         return options
     }
 
     private func sync(_ context: CommandContext) async throws -> Int32 {
-        let options = try options()
+        let options = try options(context)
         let rate = limits.limitRate.map { ByteRateLimit(bytesPerSecond: $0.bytes, time: context.time) }
         let source = try context.stores.open(try context.location(source), endpoints.source, for: .reading, rate: rate)
         let target = try context.stores.open(try context.location(target), endpoints.target, for: .writing)

@@ -38,7 +38,8 @@ struct DeletionOptions: ParsableArguments {
     @Flag(help: "Delete without keeping a copy at the target.")
     var permanentDelete = false
 
-    var deletion: ReplicationOptions.Deletion {
+    /// - Parameter runFolder: unique to the run, so that what an earlier run kept is never overwritten.
+    func deletion(runFolder: String) -> ReplicationOptions.Deletion {
         guard delete else { return .off }
         var limit = ReplicationOptions.DeleteLimit.standard
         for quantity in maxDelete {
@@ -52,7 +53,7 @@ struct DeletionOptions: ParsableArguments {
         }
         guard !permanentDelete else { return .on(limit: limit, backupPrefix: nil) }
         let prefix = backupPrefix.hasSuffix("/") ? backupPrefix : backupPrefix + "/"
-        return .on(limit: limit, backupPrefix: ObjectKey(prefix))
+        return .on(limit: limit, backupPrefix: ObjectKey(prefix + runFolder + "/"))
     }
 
     func validate() throws {
@@ -94,12 +95,15 @@ struct LimitOptions: ParsableArguments {
     func apply(to options: inout ReplicationOptions) throws {
         if let memory { options.memory = Int(memory.bytes) }
         if let concurrency { options.concurrency = concurrency }
-        if let partSize { options.partSize = partSize.bytes }
-        let mebibyte: Int64 = 1 << 20
-        // The pool must hold one part at least; several, so that reading and writing overlap.
-        options.partSize = max(5 << 20, min(options.partSize, Int64(options.memory / 4) / mebibyte * mebibyte))
-        if Int64(options.memory) < options.partSize {
-            throw ValidationError("--memory must hold at least one part of \(options.partSize) bytes")
+        if let partSize {
+            guard partSize.bytes <= options.memory else {
+                throw ValidationError("--part-size \(partSize) does not fit into --memory: a part is a buffer; raise --memory")
+            }
+            options.partSize = partSize.bytes
+        } else {
+            // The pool should hold several parts, so that reading and writing overlap.
+            let mebibyte: Int64 = 1 << 20
+            options.partSize = max(5 << 20, min(options.partSize, Int64(options.memory / 4) / mebibyte * mebibyte))
         }
         options.maxTransfer = maxTransfer?.bytes
         options.maxDuration = maxDuration?.duration
