@@ -163,16 +163,11 @@ final class DiskBucket {
         return Bucket(name: name, properties: properties, disk: self, records: objects)
     }
 
+    /// Under a temporary name first; not by Foundation, which syncs every file.
     private func write(_ data: Data, to file: String) throws {
-        let full = path + "/" + file
-        do {
-            try data.write(to: URL(filePath: full + ".tmp"))
-        } catch {
-            throw StorageError.file(operation: "write", path: full + ".tmp", errno: errno)
-        }
-        guard rename(full + ".tmp", full) == 0 else {
-            throw StorageError.file(operation: "rename", path: full, errno: errno)
-        }
+        let target = try BlobFile(directory: path, name: file)
+        try data.withUnsafeBytes { try target.write($0) }
+        try target.commit().keep()
     }
 }
 
