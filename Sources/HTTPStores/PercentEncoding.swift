@@ -1,11 +1,13 @@
-/// Percent-encoding as RFC 3986 has it and all three clouds sign it: `A-Za-z0-9-._~` stay, the rest becomes upper-case `%HH`.
+/// Percent-encoding as RFC 3986 has it and all three clouds sign it: `A-Za-z0-9-._~` stay, the rest becomes upper-case
+/// `%HH`.
 package enum PercentEncoding {
     private static let hexDigits = Array("0123456789ABCDEF".utf8)
 
     /// One bit per byte value: unreserved characters.
     private static let unreserved: [Bool] = (0...255).map { value in
         switch UInt8(value) {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"),
             UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
             true
         default: false

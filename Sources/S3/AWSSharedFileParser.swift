@@ -1,9 +1,9 @@
 /// Reads the INI dialect of `~/.aws/credentials` and `~/.aws/config`.
 ///
-/// Sections in brackets, `name = value` lines, whole-line comments with `#` or `;`, and comments after a value when a blank stands
-/// before them. An indented `name = value` belongs to the empty-valued property above it (`s3 =` in a `services` section) and is
-/// stored as `s3.name`. A section that appears twice is one section; a later property wins. No message ever quotes a line, because
-/// a broken line may hold a secret.
+/// Sections in brackets, `name = value` lines, whole-line comments with `#` or `;`, and comments after a value when a
+/// blank stands before them. An indented `name = value` belongs to the empty-valued property above it (`s3 =` in a
+/// `services` section) and is stored as `s3.name`. A section that appears twice is one section; a later property wins.
+/// No message ever quotes a line, because a broken line may hold a secret.
 package struct AWSSharedFileParser {
     /// Section headers as written, blanks reduced to one, quotes removed: `default`, `profile work`.
     package private(set) var sections: [String: [String: String]] = [:]
@@ -32,7 +32,9 @@ package struct AWSSharedFileParser {
             return
         }
         guard let section else { throw error("a property stands before the first [section]") }
-        guard let equals = content.firstIndex(of: "=") else { throw error("the line is neither a [section] nor `name = value`") }
+        guard let equals = content.firstIndex(of: "=") else {
+            throw error("the line is neither a [section] nor `name = value`")
+        }
         let name = Self.trimmed(content[..<equals]).lowercased()
         guard !name.isEmpty else { throw error("the property has no name before its `=`") }
         let value = Self.withoutComment(Self.trimmed(content[content.index(after: equals)...]))
@@ -47,7 +49,9 @@ package struct AWSSharedFileParser {
     private func header(_ content: Substring) throws(AWSSharedFileError) -> String {
         guard let close = content.firstIndex(of: "]") else { throw error("the section's `]` is missing") }
         let rest = Self.trimmed(content[content.index(after: close)...])
-        guard rest.isEmpty || rest.first == "#" || rest.first == ";" else { throw error("text follows the section's `]`") }
+        guard rest.isEmpty || rest.first == "#" || rest.first == ";" else {
+            throw error("text follows the section's `]`")
+        }
         let words = content[content.index(after: content.startIndex)..<close].split(whereSeparator: \.isWhitespace)
         let name = words.joined(separator: " ").filter { $0 != "\"" && $0 != "'" }
         guard !name.isEmpty else { throw error("the section has no name") }

@@ -1,12 +1,13 @@
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// The profiles of the shared credentials and configuration files, taken together.
 ///
-/// Where both files set a property of a profile, the credentials file counts. A file may be absent; a profile that somebody named may not.
+/// Where both files set a property of a profile, the credentials file counts. A file may be absent; a profile that
+/// somebody named may not.
 package struct AWSSharedFiles: Sendable {
     package typealias Profile = [String: String]
 
@@ -18,7 +19,8 @@ package struct AWSSharedFiles: Sendable {
     /// Larger files are refused: nobody writes so many profiles.
     static let sizeLimit = 1 << 20
 
-    /// Reads both files where the environment says (`AWS_SHARED_CREDENTIALS_FILE`, `AWS_CONFIG_FILE`), else under `$HOME/.aws`.
+    /// Reads both files where the environment says (`AWS_SHARED_CREDENTIALS_FILE`, `AWS_CONFIG_FILE`), else under
+    /// `$HOME/.aws`.
     package static func load(environment: [String: String]) throws(AWSSharedFileError) -> AWSSharedFiles {
         let home = environment["HOME"] ?? ""
         func path(_ variable: String, _ standard: String) -> String {
@@ -36,7 +38,8 @@ package struct AWSSharedFiles: Sendable {
     ///   - credentials: text of the credentials file, nil when there is none.
     ///   - config: text of the configuration file, nil when there is none.
     package init(
-        credentials: String?, config: String?, credentialsPath: String = "~/.aws/credentials", configPath: String = "~/.aws/config"
+        credentials: String?, config: String?, credentialsPath: String = "~/.aws/credentials",
+        configPath: String = "~/.aws/config"
     ) throws(AWSSharedFileError) {
         var profiles: [String: Profile] = [:]
         var services: [String: Profile] = [:]
@@ -71,7 +74,8 @@ package struct AWSSharedFiles: Sendable {
         guard let profile = profiles[name] else {
             throw AWSSharedFileError(
                 path: credentialsPath, line: 0,
-                message: "there is no profile \"\(name)\", nor [profile \(name)] in \(configPath); check the name or add it")
+                message:
+                    "there is no profile \"\(name)\", nor [profile \(name)] in \(configPath); check the name or add it")
         }
         return profile
     }
@@ -87,7 +91,8 @@ package struct AWSSharedFiles: Sendable {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             if errno == ENOENT || errno == ENOTDIR { return nil }
-            throw AWSSharedFileError(path: path, line: 0, message: "cannot be opened: \(String(cString: strerror(errno)))")
+            throw AWSSharedFileError(
+                path: path, line: 0, message: "cannot be opened: \(String(cString: strerror(errno)))")
         }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
@@ -96,7 +101,8 @@ package struct AWSSharedFiles: Sendable {
             let count = read(descriptor, &chunk, chunk.count)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else {
-                throw AWSSharedFileError(path: path, line: 0, message: "cannot be read: \(String(cString: strerror(errno)))")
+                throw AWSSharedFileError(
+                    path: path, line: 0, message: "cannot be read: \(String(cString: strerror(errno)))")
             }
             if count == 0 { break }
             bytes += chunk[..<count]

@@ -32,7 +32,9 @@ package struct S3Address: Sendable, Hashable {
     /// Whether the bucket's name can be a label of a host name: anything else could move the request to another host.
     private static func fitsHost(_ bucket: String, dots: Bool) -> Bool {
         let bytes = Array(bucket.utf8)
-        guard (3...63).contains(bytes.count), bytes.first != UInt8(ascii: "-"), bytes.first != UInt8(ascii: ".") else { return false }
+        guard (3...63).contains(bytes.count), bytes.first != UInt8(ascii: "-"), bytes.first != UInt8(ascii: ".") else {
+            return false
+        }
         return bytes.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): true
@@ -61,7 +63,8 @@ struct AWSHost: Sendable, Hashable {
 
     /// The service's host in a region when nobody gave an endpoint.
     static func standard(_ region: String) -> String {
-        let domain = region.hasPrefix("cn-") ? "amazonaws.com.cn" : region.hasPrefix("eusc-") ? "amazonaws.eu" : "amazonaws.com"
+        let domain =
+            region.hasPrefix("cn-") ? "amazonaws.com.cn" : region.hasPrefix("eusc-") ? "amazonaws.eu" : "amazonaws.com"
         return "s3.\(region).\(domain)"
     }
 
@@ -83,7 +86,9 @@ struct AWSHost: Sendable, Hashable {
     /// `eu-west-1`, `us-gov-east-1`.
     private static func looksLikeRegion(_ label: Substring) -> Bool {
         let parts = label.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count >= 3, let number = parts.last, !number.isEmpty, number.allSatisfy(\.isNumber) else { return false }
+        guard parts.count >= 3, let number = parts.last, !number.isEmpty, number.allSatisfy(\.isNumber) else {
+            return false
+        }
         return !label.hasPrefix("s3-") && !label.hasPrefix("vpce-")
     }
 }

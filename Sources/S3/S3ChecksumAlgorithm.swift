@@ -46,17 +46,19 @@ extension ObjectChecksums {
         self.init(crc32c: digest.crc32c, crc64nvme: digest.crc64nvme)
     }
 
-    /// The full-object checksums of a reply. A composite (type `COMPOSITE`, or a value ending in `-N`) describes parts, not bytes.
+    /// The full-object checksums of a reply. A composite (type `COMPOSITE`, or a value ending in `-N`) describes parts,
+    /// not bytes.
     ///
-    /// A clone that repeats the headers of the upload repeats its claim too, which proves nothing about the bytes it holds: such a
-    /// reply shows itself by headers that only requests have.
+    /// A clone that repeats the headers of the upload repeats its claim too, which proves nothing about the bytes it
+    /// holds: such a reply shows itself by headers that only requests have.
     init(s3 headers: HTTPHeaders) {
         guard headers["x-amz-content-sha256"] == nil else {
             self.init()
             return
         }
         self.init(
-            crc32c: headers[S3ChecksumAlgorithm.crc32c.header], crc64nvme: headers[S3ChecksumAlgorithm.crc64nvme.header],
+            crc32c: headers[S3ChecksumAlgorithm.crc32c.header],
+            crc64nvme: headers[S3ChecksumAlgorithm.crc64nvme.header],
             type: headers["x-amz-checksum-type"])
     }
 

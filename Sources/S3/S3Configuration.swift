@@ -27,15 +27,19 @@ package struct S3Configuration: Sendable, Hashable {
     /// The endpoint for requests that are signed for `region`. A custom endpoint serves every region.
     package func endpoint(in region: String) -> Endpoint {
         guard var endpoint else { return Endpoint(host: AWSHost.standard(region)) }
-        guard let aws = AWSHost(endpoint.host), region != self.region, let host = aws.host(in: region) else { return endpoint }
+        guard let aws = AWSHost(endpoint.host), region != self.region, let host = aws.host(in: region) else {
+            return endpoint
+        }
         endpoint.host = host
         return endpoint
     }
 
     /// Settles the configuration; the first that says something counts, in this order.
     ///
-    /// - endpoint: the argument, `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, the profile's `services` section and `endpoint_url`.
-    /// - region: the argument, `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's `region`, the region in an Amazon endpoint, `us-east-1`.
+    /// - endpoint: the argument, `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, the profile's `services` section and
+    ///   `endpoint_url`.
+    /// - region: the argument, `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's `region`, the region in an Amazon
+    ///   endpoint, `us-east-1`.
     /// - profile: the argument, `AWS_PROFILE`, `default`. A profile that the first two name must exist.
     package static func resolve(
         endpoint: String? = nil, region: String? = nil, profile: String? = nil, addressing: Addressing = .automatic,
@@ -51,14 +55,19 @@ package struct S3Configuration: Sendable, Hashable {
         } catch {
             throw S3ConfigurationError(message: error.description)
         }
-        let fromProfile = (origin: "endpoint_url of profile \(name ?? "default")", ignored: environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] == "true")
+        let fromProfile = (
+            origin: "endpoint_url of profile \(name ?? "default")",
+            ignored: environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] == "true"
+        )
         let given: (value: String, origin: String)? =
             endpoint.map { ($0, "the endpoint") } ?? variable("AWS_ENDPOINT_URL_S3") ?? variable("AWS_ENDPOINT_URL")
             ?? (fromProfile.ignored ? nil : files.endpoint(of: properties).map { ($0, fromProfile.origin) })
         var parsed: Endpoint?
         if let given {
             guard let url = Endpoint(given.value) else {
-                throw S3ConfigurationError(message: "\(given.origin) is not a URL: write https://host or http://host:port, without user and query")
+                throw S3ConfigurationError(
+                    message:
+                        "\(given.origin) is not a URL: write https://host or http://host:port, without user and query")
             }
             parsed = url
         }
@@ -76,7 +85,8 @@ package struct S3Configuration: Sendable, Hashable {
         (1...40).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in
                 switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"),
                     UInt8(ascii: "-"):
                     true
                 default: false

@@ -29,7 +29,10 @@ package protocol AWSCredentialProvider: CredentialProvider where Value == AWSCre
 extension AWSCredentialProvider {
     package func load() async throws(StoreError) -> ExpiringCredentials<AWSCredentials> {
         guard let credentials = try await loadIfConfigured() else {
-            throw .credentials("no AWS credentials found in \(place); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or name a profile")
+            throw .credentials(
+                "no AWS credentials found in \(place); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+                    + "or name a profile"
+            )
         }
         return credentials
     }
@@ -69,10 +72,15 @@ package struct EnvironmentAWSCredentials: AWSCredentialProvider {
         let key = environment["AWS_ACCESS_KEY_ID"] ?? ""
         let secret = environment["AWS_SECRET_ACCESS_KEY"] ?? ""
         if key.isEmpty && secret.isEmpty { return nil }
-        guard !key.isEmpty else { throw .credentials("AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not; set both or neither") }
-        guard !secret.isEmpty else { throw .credentials("AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not; set both or neither") }
+        guard !key.isEmpty else {
+            throw .credentials("AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not; set both or neither")
+        }
+        guard !secret.isEmpty else {
+            throw .credentials("AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not; set both or neither")
+        }
         let token = environment["AWS_SESSION_TOKEN"].flatMap { $0.isEmpty ? nil : Secret($0) }
-        return ExpiringCredentials(AWSCredentials(accessKeyID: key, secretAccessKey: Secret(secret), sessionToken: token))
+        return ExpiringCredentials(
+            AWSCredentials(accessKeyID: key, secretAccessKey: Secret(secret), sessionToken: token))
     }
 }
 
@@ -84,10 +92,14 @@ package struct ProfileAWSCredentials: AWSCredentialProvider {
     package var place: String { "profile \(profile) of the shared AWS files" }
 
     /// Properties that make a profile one whose keys come from a service or a program.
-    private static let indirections = ["role_arn", "credential_process", "sso_session", "sso_start_url", "web_identity_token_file", "login_session"]
+    private static let indirections = [
+        "role_arn", "credential_process", "sso_session", "sso_start_url", "web_identity_token_file", "login_session",
+    ]
 
     /// - Parameter isNamed: whether somebody asked for this profile, so that its absence is an error.
-    package init(profile: String, isNamed: Bool, files: @escaping @Sendable () throws(AWSSharedFileError) -> AWSSharedFiles) {
+    package init(
+        profile: String, isNamed: Bool, files: @escaping @Sendable () throws(AWSSharedFileError) -> AWSSharedFiles
+    ) {
         self.profile = profile
         self.isNamed = isNamed
         self.files = files
@@ -107,16 +119,20 @@ package struct ProfileAWSCredentials: AWSCredentialProvider {
         if key.isEmpty && secret.isEmpty {
             if let property = Self.indirections.first(where: { properties[$0] != nil }) {
                 throw .credentials(
-                    "profile \(profile) gets its keys through \(property), which is not supported here; give it aws_access_key_id and "
-                        + "aws_secret_access_key, or set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN")
+                    "profile \(profile) gets its keys through \(property), which is not supported here; "
+                        + "give it aws_access_key_id and "
+                        + "aws_secret_access_key, or set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
+                )
             }
             return nil
         }
         guard !key.isEmpty, !secret.isEmpty else {
-            throw .credentials("profile \(profile) in \(found.credentialsPath) needs both aws_access_key_id and aws_secret_access_key")
+            throw .credentials(
+                "profile \(profile) in \(found.credentialsPath) needs both aws_access_key_id and aws_secret_access_key")
         }
         let token = properties["aws_session_token"].flatMap { $0.isEmpty ? nil : Secret($0) }
-        return ExpiringCredentials(AWSCredentials(accessKeyID: key, secretAccessKey: Secret(secret), sessionToken: token))
+        return ExpiringCredentials(
+            AWSCredentials(accessKeyID: key, secretAccessKey: Secret(secret), sessionToken: token))
     }
 }
 
@@ -137,7 +153,8 @@ package struct AWSCredentialChain: AWSCredentialProvider {
     ) -> AWSCredentialChain {
         let fromEnvironment = environment["AWS_PROFILE"].flatMap { $0.isEmpty ? nil : $0 }
         let shared = ProfileAWSCredentials(
-            profile: profile ?? fromEnvironment ?? "default", isNamed: profile != nil || fromEnvironment != nil, files: files)
+            profile: profile ?? fromEnvironment ?? "default", isNamed: profile != nil || fromEnvironment != nil,
+            files: files)
         return AWSCredentialChain(profile == nil ? [EnvironmentAWSCredentials(environment), shared] : [shared])
     }
 

@@ -18,7 +18,9 @@ struct S3ErrorDocument: Sendable {
 
     /// From the `Error` element, wherever a server nests it.
     init?(_ root: XMLElement) {
-        guard let error = root.name == "Error" ? root : root.first("Error"), let code = error.child("Code")?.text else { return nil }
+        guard let error = root.name == "Error" ? root : root.first("Error"), let code = error.child("Code")?.text else {
+            return nil
+        }
         self.code = code
         message = error.child("Message")?.text
         region = error.child("Region")?.text
@@ -61,7 +63,8 @@ struct S3PartsPage {
         isTruncated = root.child("IsTruncated")?.text == "true"
         nextMarker = root.child("NextPartNumberMarker").flatMap { Int($0.text) }
         for part in root.children("Part") {
-            guard let number = part.child("PartNumber").flatMap({ Int($0.text) }), let size = part.child("Size").flatMap({ Int64($0.text) }),
+            guard let number = part.child("PartNumber").flatMap({ Int($0.text) }),
+                let size = part.child("Size").flatMap({ Int64($0.text) }),
                 let tag = VersionToken(entityTag: part.child("ETag")?.text), number > 0, size >= 0
             else { throw S3DocumentError(description: "a part has no number, size or ETag") }
             let checksums = ObjectChecksums(
@@ -77,7 +80,9 @@ struct S3DeleteResult {
     var failed: [ObjectKey: S3ErrorDocument] = [:]
 
     init(_ root: XMLElement) throws(S3DocumentError) {
-        guard root.name == "DeleteResult" else { throw S3DocumentError(description: "it is \(root.name), not DeleteResult") }
+        guard root.name == "DeleteResult" else {
+            throw S3DocumentError(description: "it is \(root.name), not DeleteResult")
+        }
         for element in root.children {
             guard let key = element.child("Key").map({ ObjectKey($0.text) }) else { continue }
             switch element.name {

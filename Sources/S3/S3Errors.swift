@@ -14,7 +14,8 @@ extension S3Failure {
         var delayed = retry
         if retry == .transient, let delay = StoreError.retryAfter(headers, now: now) { delayed = .after(delay) }
         return StoreError(
-            code, operation, key: key, message: text, retry: delayed, status: status, serviceCode: self.code, requestID: requestID)
+            code, operation, key: key, message: text, retry: delayed, status: status, serviceCode: self.code,
+            requestID: requestID)
     }
 
     private typealias Verdict = (StoreError.Code, String, StoreError.Retry)
@@ -27,28 +28,36 @@ extension S3Failure {
         case "NoSuchUpload": (.missingUpload, "the upload is gone: completed, aborted or expired", .never)
         case "PreconditionFailed": failedCondition(operation)
         case "ConditionalRequestConflict", "OperationAborted": conflict(operation)
-        case "AccessDenied", "AllAccessDisabled", "AccountProblem", "UnauthorizedAccess", "AccessForbidden", "Forbidden":
+        case "AccessDenied", "AllAccessDisabled", "AccountProblem", "UnauthorizedAccess", "AccessForbidden",
+            "Forbidden":
             Self.denied(operation, bucket: bucket)
         case "SignatureDoesNotMatch", "InvalidSignature":
             (.unauthenticated, "the secret key does not match the access key, or a proxy changed the request", .never)
         case "InvalidAccessKeyId", "InvalidAccessKey", "NoSuchAccessKey":
-            (.unauthenticated, "the server does not know this access key; check AWS_ACCESS_KEY_ID or the profile, and the endpoint", .never)
+            (
+                .unauthenticated,
+                "the server does not know this access key; check AWS_ACCESS_KEY_ID or the profile, and the endpoint",
+                .never
+            )
         case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken":
             (.unauthenticated, "the temporary credentials have expired; fetch new ones", .transient)
         case "RequestTimeTooSkewed":
             (.unauthenticated, "this machine's clock differs too much from the server's; set it", .never)
-        case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "IllegalLocationConstraintException":
+        case "AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect",
+            "IllegalLocationConstraintException":
             (.invalidRequest, elsewhere(bucket), .never)
         case "InvalidObjectState":
             (.archived, "the object is archived; restore it first", .never)
         case "KeyTooLongError", "KeyTooLong", "InvalidURI": (.invalidKey, "the server cannot hold this key", .never)
-        case "EntityTooLarge", "MaxMessageLengthExceeded": (.unsupportedObject, "the object is larger than the server takes", .never)
+        case "EntityTooLarge", "MaxMessageLengthExceeded":
+            (.unsupportedObject, "the object is larger than the server takes", .never)
         case "MetadataTooLarge": (.unsupportedObject, "the metadata is larger than the server takes", .never)
         case "NotImplemented", "MethodNotAllowed", "XNotImplemented", "UnsupportedOperation":
             (.unsupportedOperation, "the server does not implement this call or one of its headers", .never)
         case "BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "InvalidChecksum":
             (.checksumMismatch, "the server received other bytes than were sent", .transient)
-        case "SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled",
+        case "SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "ThrottlingException", "ThrottledException",
+            "RequestThrottled",
             "RequestThrottledException", "TooManyRequestsException", "TooManyRequests", "RequestLimitExceeded",
             "BandwidthLimitExceeded", "PriorRequestNotComplete", "Busy":
             (.throttled, "the server asks to slow down", .transient)
@@ -56,9 +65,12 @@ extension S3Failure {
         case "RequestTimeout", "RequestTimeoutException":
             (.network, "the server waited too long for the request's bytes", .transient)
         case "InternalError", "InternalFailure", "InternalServerError": Self.broken(operation)
-        case "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "InsufficientCapacity": (.quotaExceeded, "the quota is used up", .never)
-        case "XMinioStorageFull", "InsufficientStorage", "StorageFull": (.noSpace, "the server's storage is full", .never)
-        case "InvalidPart", "InvalidPartOrder", "EntityTooSmall": (.invalidRequest, "the server refuses the upload's parts", .never)
+        case "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "InsufficientCapacity":
+            (.quotaExceeded, "the quota is used up", .never)
+        case "XMinioStorageFull", "InsufficientStorage", "StorageFull":
+            (.noSpace, "the server's storage is full", .never)
+        case "InvalidPart", "InvalidPartOrder", "EntityTooSmall":
+            (.invalidRequest, "the server refuses the upload's parts", .never)
         default: byStatus(operation, key: key, bucket: bucket)
         }
     }
@@ -77,7 +89,8 @@ extension S3Failure {
         case 429, 509: (.throttled, "the server asks to slow down", .transient)
         case 507: (.noSpace, "the server's storage is full", .never)
         // Amazon answers 503 before it does anything; a gateway in between may not.
-        case 503 where !code.isEmpty || !operation.changesObjects: (.unavailable, "the server cannot answer now", .transient)
+        case 503 where !code.isEmpty || !operation.changesObjects:
+            (.unavailable, "the server cannot answer now", .transient)
         case 500...599: Self.broken(operation)
         case 300..<400: (.invalidRequest, "the server redirects, which is not followed; check the endpoint", .never)
         default: (.invalidRequest, "", .never)
@@ -117,7 +130,8 @@ extension S3Failure {
 }
 
 extension StoreOperation {
-    /// Whether an attempt that failed half-way may have changed what readers see. Parts are invisible and can be sent again.
+    /// Whether an attempt that failed half-way may have changed what readers see. Parts are invisible and can be sent
+    /// again.
     var changesObjects: Bool {
         switch self {
         case .put, .completeUpload, .copy, .delete: true

@@ -36,6 +36,9 @@ package struct S3Failure: Sendable {
 
     /// Server text for a terminal: one line of at most 300 characters.
     private static func readable(_ text: String) -> String {
-        String(text.prefix(300).map { $0.isNewline || $0.unicodeScalars.contains { $0.properties.generalCategory == .control } ? " " : $0 })
+        String(
+            text.prefix(300).map {
+                $0.isNewline || $0.unicodeScalars.contains { $0.properties.generalCategory == .control } ? " " : $0
+            })
     }
 }

@@ -15,13 +15,15 @@ package struct S3Listing: Sendable {
     package static func parse(_ body: [UInt8]) throws -> S3Listing {
         var reader = S3ListingReader()
         reader.listing.objects.reserveCapacity(1000)
-        try XMLReader.parse(body, limits: XMLLimits(bytes: S3Request.replyLimit, depth: 16, elements: 100_000), handler: &reader)
+        try XMLReader.parse(
+            body, limits: XMLLimits(bytes: S3Request.replyLimit, depth: 16, elements: 100_000), handler: &reader)
         if reader.isEncoded { reader.listing.decodeKeys() }
         return reader.listing
     }
 
     private mutating func decodeKeys() {
-        for index in objects.indices where objects[index].key.bytes.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) {
+        for index in objects.indices
+        where objects[index].key.bytes.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) {
             objects[index].key.bytes = PercentEncoding.decode(objects[index].key.bytes, plusIsSpace: true)
         }
         for index in unversioned.indices {
@@ -46,7 +48,9 @@ private struct S3ListingReader: XMLHandler {
 
     mutating func start(_ name: XMLBytes, depth: Int, attributes: XMLAttributes) throws {
         if depth == 0 {
-            guard name == "ListBucketResult" else { throw S3DocumentError(description: "it is \(name.string), not ListBucketResult") }
+            guard name == "ListBucketResult" else {
+                throw S3DocumentError(description: "it is \(name.string), not ListBucketResult")
+            }
         } else if depth == 1 {
             isInObject = name == "Contents"
             guard isInObject else { return }
@@ -92,14 +96,17 @@ private struct S3ListingReader: XMLHandler {
 
     private mutating func finishObject() throws {
         isInObject = false
-        guard !key.isEmpty, let size, size >= 0 else { throw S3DocumentError(description: "an object has no key or no valid size") }
+        guard !key.isEmpty, let size, size >= 0 else {
+            throw S3DocumentError(description: "an object has no key or no valid size")
+        }
         guard let version else {
             listing.unversioned.append(ObjectKey(key))
             return
         }
         listing.objects.append(
             ListedObject(
-                key: ObjectKey(key), size: size, version: version, modified: modified, archiveTier: isRestored ? nil : tier))
+                key: ObjectKey(key), size: size, version: version, modified: modified,
+                archiveTier: isRestored ? nil : tier))
     }
 
     /// The ETag without quotes; nil for none and for weak ones.

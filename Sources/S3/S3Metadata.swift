@@ -4,12 +4,14 @@ import ReplicationModel
 
 /// Values of user metadata in header fields.
 ///
-/// ASCII travels as it is. Anything else is sent as one encoded word of RFC 2047 (`=?UTF-8?B?…?=`): S3 decodes it before it stores
-/// the value and encodes it again when it answers; servers that know nothing of this return what they got. Both are read alike.
+/// ASCII travels as it is. Anything else is sent as one encoded word of RFC 2047 (`=?UTF-8?B?…?=`): S3 decodes it
+/// before it stores the value and encodes it again when it answers; servers that know nothing of this return what they
+/// got. Both are read alike.
 package enum S3Metadata {
     static let prefix = "x-amz-meta-"
 
-    /// Whether the value comes back as it was: no control characters, no blanks at its ends, nothing that reads as an encoded word.
+    /// Whether the value comes back as it was: no control characters, no blanks at its ends, nothing that reads as an
+    /// encoded word.
     package static func canHold(_ value: String) -> Bool {
         guard !hasControlCharacters(value) else { return false }
         guard let first = value.utf8.first, let last = value.utf8.last else { return true }
@@ -59,7 +61,9 @@ package enum S3Metadata {
     }
 
     /// `=?charset?B|Q?text?=` at that place.
-    private static func word(at start: Substring.Index, in text: Substring) -> (range: Range<Substring.Index>, bytes: [UInt8])? {
+    private static func word(at start: Substring.Index, in text: Substring) -> (
+        range: Range<Substring.Index>, bytes: [UInt8]
+    )? {
         let fields = text[start...].dropFirst(2).split(separator: "?", maxSplits: 3, omittingEmptySubsequences: false)
         guard fields.count == 4, fields[3].first == "=", fields[0].lowercased() == "utf-8" else { return nil }
         let end = text.index(after: fields[3].startIndex)
@@ -82,7 +86,8 @@ package enum S3Metadata {
             switch byte {
             case UInt8(ascii: "_"): result.append(UInt8(ascii: " "))
             case UInt8(ascii: "="):
-                guard let escaped = Hex.decode(String(decoding: rest.prefix(2), as: UTF8.self)), escaped.count == 1 else { return nil }
+                guard let escaped = Hex.decode(String(decoding: rest.prefix(2), as: UTF8.self)), escaped.count == 1
+                else { return nil }
                 result.append(escaped[0])
                 rest = rest.dropFirst(2)
             case 0x21...0x7E: result.append(byte)

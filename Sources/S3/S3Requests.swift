@@ -19,7 +19,8 @@ package struct S3Request: Sendable {
     var sink: HTTPSink = .collect(limit: S3Request.replyLimit)
     var timeouts = HTTPTimeouts()
 
-    /// Largest document that is read: 1,000 entries of a listing with 1,024-byte keys, percent-encoded, need half of it.
+    /// Largest document that is read: 1,000 entries of a listing with 1,024-byte keys, percent-encoded, need half of
+    /// it.
     static let replyLimit = 8 << 20
 
     package init(_ operation: StoreOperation, _ method: HTTPMethod, key: ObjectKey?, headers: HTTPHeaders = [:]) {
@@ -87,7 +88,9 @@ extension VersionToken {
     /// From an ETag with or without quotes. nil for none and for weak tags: those do not promise the same bytes.
     init?(entityTag: String?) {
         guard let entityTag, !entityTag.isEmpty, !entityTag.hasPrefix("W/") else { return nil }
-        let text = entityTag.count >= 2 && entityTag.hasPrefix("\"") && entityTag.hasSuffix("\"") ? String(entityTag.dropFirst().dropLast()) : entityTag
+        let text =
+            entityTag.count >= 2 && entityTag.hasPrefix("\"") && entityTag.hasSuffix("\"")
+            ? String(entityTag.dropFirst().dropLast()) : entityTag
         guard !text.isEmpty, !text.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\"") }) else { return nil }
         self.init(text)
     }

@@ -21,10 +21,14 @@ package struct S3Rules: ObjectRules {
 
     package func problem(with key: ObjectKey) -> String? {
         if key.isEmpty { return "the key is empty" }
-        if key.bytes.count > Self.keyLimit { return "the key has \(key.bytes.count) bytes; S3 holds at most \(Self.keyLimit)" }
+        if key.bytes.count > Self.keyLimit {
+            return "the key has \(key.bytes.count) bytes; S3 holds at most \(Self.keyLimit)"
+        }
         if key.utf8 == nil { return "the key is not UTF-8 text, which S3 requires" }
         if isAWS, Self.climbsOut(key) { return "the key leads above its bucket with `..`, which S3 refuses" }
-        if isAWS, isVirtualHost, key.bytes == Array("soap".utf8) { return "S3 reserves the key `soap`; use path-style addressing" }
+        if isAWS, isVirtualHost, key.bytes == Array("soap".utf8) {
+            return "S3 reserves the key `soap`; use path-style addressing"
+        }
         return nil
     }
 
@@ -32,7 +36,11 @@ package struct S3Rules: ObjectRules {
     private static func climbsOut(_ key: ObjectKey) -> Bool {
         var depth = 0
         for segment in key.bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
-            if segment.elementsEqual("..".utf8) { depth -= 1 } else if !segment.isEmpty, !segment.elementsEqual(".".utf8) { depth += 1 }
+            if segment.elementsEqual("..".utf8) {
+                depth -= 1
+            } else if !segment.isEmpty, !segment.elementsEqual(".".utf8) {
+                depth += 1
+            }
             if depth < 0 { return true }
         }
         return false
@@ -53,7 +61,9 @@ package struct S3Rules: ObjectRules {
         kept.contentDisposition = header("Content-Disposition", attributes.contentDisposition)
         kept.cacheControl = header("Cache-Control", attributes.cacheControl)
         var room = Self.metadataLimit
-        for (name, value) in attributes.userMetadata.sorted(by: { Array($0.key.utf8).lexicographicallyPrecedes(Array($1.key.utf8)) }) {
+        for (name, value) in attributes.userMetadata.sorted(by: {
+            Array($0.key.utf8).lexicographicallyPrecedes(Array($1.key.utf8))
+        }) {
             // S3 keeps names in lower case, so that two of them can become one.
             let folded = name.lowercased()
             let size = folded.utf8.count + value.utf8.count
@@ -67,7 +77,8 @@ package struct S3Rules: ObjectRules {
         return (kept, dropped)
     }
 
-    /// Printable ASCII without blanks at the ends: what a header field carries unchanged. No line breaks, so nothing can add a header.
+    /// Printable ASCII without blanks at the ends: what a header field carries unchanged. No line breaks, so nothing
+    /// can add a header.
     static func isHeaderText(_ text: String) -> Bool {
         text.utf8.allSatisfy { (0x20...0x7E).contains($0) } && text.utf8.first != 0x20 && text.utf8.last != 0x20
     }

@@ -1,6 +1,7 @@
 /// What a store has learned about its server while it talked to it.
 ///
-/// A value behind the store's mutex. Facts only narrow what the store does: a server that once refused a call is not asked again.
+/// A value behind the store's mutex. Facts only narrow what the store does: a server that once refused a call is not
+/// asked again.
 struct S3ServerFacts: Sendable {
     /// For signatures and, at Amazon, for the host.
     private(set) var region: String
@@ -47,7 +48,9 @@ struct S3ServerFacts: Sendable {
     }
 
     mutating func signingKey(_ credentials: AWSCredentials, date: String) -> SigningKey {
-        if let key, key.value.date == date, key.value.region == region, key.credentials == credentials { return key.value }
+        if let key, key.value.date == date, key.value.region == region, key.credentials == credentials {
+            return key.value
+        }
         let fresh = SigningKey(credentials, date: date, region: region)
         key = (credentials, fresh)
         return fresh
@@ -63,7 +66,10 @@ struct S3ServerFacts: Sendable {
 
     mutating func learn(clockOffset: Int64) {
         guard clockOffset != self.clockOffset else { return }
-        note("this machine's clock differs from the server's by \(clockOffset) seconds; requests are signed with the server's time")
+        note(
+            "this machine's clock differs from the server's by \(clockOffset) seconds; "
+                + "requests are signed with the server's time"
+        )
         self.clockOffset = clockOffset
     }
 

@@ -3,7 +3,8 @@ import Digests
 import HTTPStores
 package import HTTPTransport
 
-/// Signature Version 4 in the form that S3 wants: a pure function from a request to the value of its Authorization header.
+/// Signature Version 4 in the form that S3 wants: a pure function from a request to the value of its Authorization
+/// header.
 ///
 /// S3 differs from Amazon's other services: the path is encoded once and its dot segments and double slashes stay.
 /// Source: WIRE.md A1.
@@ -29,7 +30,8 @@ package enum S3Signer {
         package var payloadHash: String
 
         package init(
-            method: HTTPMethod, path: String, query: String, authority: String, headers: HTTPHeaders, payloadHash: String
+            method: HTTPMethod, path: String, query: String, authority: String, headers: HTTPHeaders,
+            payloadHash: String
         ) {
             self.method = method
             self.path = path
@@ -44,7 +46,8 @@ package enum S3Signer {
     package static func authorization(_ input: Input, time: SigningTime, key: SigningKey) -> String {
         let (canonical, signedHeaders) = canonicalRequest(input)
         let signature = sign(hash: SHA256.hash(canonical), time: time, key: key)
-        return "\(algorithm) Credential=\(key.accessKeyID)/\(key.scope), SignedHeaders=\(signedHeaders), Signature=\(signature)"
+        return "\(algorithm) Credential=\(key.accessKeyID)/\(key.scope), "
+            + "SignedHeaders=\(signedHeaders), Signature=\(signature)"
     }
 
     /// The canonical request as bytes, and the names of the headers in it.

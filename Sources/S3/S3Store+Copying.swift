@@ -6,8 +6,8 @@ import ReplicationModel
 import XMLStreaming
 
 extension S3Store {
-    /// On servers that have not shown that they pin the source, its version is looked at before and after: equal versions at both
-    /// ends mean that it was copied from.
+    /// On servers that have not shown that they pin the source, its version is looked at before and after: equal
+    /// versions at both ends mean that it was copied from.
     package func copy(_ request: CopyRequest) async throws(StoreError) -> WriteReceipt {
         try checkKey(request.destination, .copy)
         if mayOverlookPins { try await check(.copy, request.source, request.sourceVersion) }
@@ -18,7 +18,9 @@ extension S3Store {
 
     private var mayOverlookPins: Bool { !configuration.isAWS && !knownFacts.pinsCopySources }
 
-    private func check(_ operation: StoreOperation, _ source: ObjectKey, _ version: VersionToken) async throws(StoreError) {
+    private func check(_ operation: StoreOperation, _ source: ObjectKey, _ version: VersionToken)
+        async throws(StoreError)
+    {
         let found: VersionToken
         do throws(StoreError) {
             found = try await head(source).object.version
@@ -28,7 +30,8 @@ extension S3Store {
             throw error
         }
         guard found == version else {
-            throw StoreError(.versionChanged, operation, key: source, message: "the object that was to be copied has been replaced")
+            throw StoreError(
+                .versionChanged, operation, key: source, message: "the object that was to be copied has been replaced")
         }
     }
 
@@ -49,7 +52,9 @@ extension S3Store {
             }
         }
         let result = S3WriteResult(root)
-        guard let version = result.version else { throw invalid(.copy, request.destination, "the reply to a copy has no ETag") }
+        guard let version = result.version else {
+            throw invalid(.copy, request.destination, "the reply to a copy has no ETag")
+        }
         learnReports(result.checksums, to: algorithm)
         return WriteReceipt(version: version, checksums: result.checksums, bytesVerified: false)
     }
@@ -81,7 +86,9 @@ extension S3Store {
         // Nobody sees a part yet: looking afterwards is enough.
         if mayOverlookPins { try await check(.copyPart, part.source, part.sourceVersion) }
         let result = S3WriteResult(root)
-        guard let tag = result.version else { throw invalid(.copyPart, session.key, "the reply to a copied part has no ETag") }
+        guard let tag = result.version else {
+            throw invalid(.copyPart, session.key, "the reply to a copied part has no ETag")
+        }
         if let digest = part.digest, result.checksums.agrees(with: ObjectChecksums(digest)) == false {
             throw StoreError(
                 .checksumMismatch, .copyPart, key: session.key,

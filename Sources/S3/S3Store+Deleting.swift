@@ -21,8 +21,8 @@ extension S3Store {
         return results.map { $0! }
     }
 
-    /// A document cannot carry control characters; such keys go in the path of their own request. So do conditional deletions to
-    /// clones: some heed the condition of a single deletion and overlook it in a batch.
+    /// A document cannot carry control characters; such keys go in the path of their own request. So do conditional
+    /// deletions to clones: some heed the condition of a single deletion and overlook it in a batch.
     private func goesInBatch(_ request: DeleteRequest) -> Bool {
         (configuration.isAWS || request.version == nil) && Self.fitsDocument(request.key)
     }
@@ -118,6 +118,8 @@ extension S3Store {
     /// Whether the key comes through an XML 1.0 document unchanged.
     private static func fitsDocument(_ key: ObjectKey) -> Bool {
         guard let text = key.utf8 else { return false }
-        return text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0xFFFE && $0.value != 0xFFFF && $0.value != 0x7F }
+        return text.unicodeScalars.allSatisfy {
+            $0.value >= 0x20 && $0.value != 0xFFFE && $0.value != 0xFFFF && $0.value != 0x7F
+        }
     }
 }

@@ -13,7 +13,9 @@ extension S3Store {
         get.query.append("list-type", "2")
         get.query.append("max-keys", String(min(max(request.limit, 1), 1000)))
         if !request.prefix.isEmpty { get.query.append("prefix", request.prefix.bytes) }
-        if request.cursor == nil, let after = request.startAfter, !after.isEmpty { get.query.append("start-after", after.bytes) }
+        if request.cursor == nil, let after = request.startAfter, !after.isEmpty {
+            get.query.append("start-after", after.bytes)
+        }
         // Tells which archived objects have a copy that can be read.
         if configuration.isAWS { get.headers.append("x-amz-optional-object-attributes", "RestoreStatus") }
         let response = try await send(get)
@@ -21,7 +23,9 @@ extension S3Store {
         do {
             listing = try S3Listing.parse(response.body)
         } catch {
-            if let document = S3ErrorDocument(response.body) { throw failure(S3Failure(document: document, response), get) }
+            if let document = S3ErrorDocument(response.body) {
+                throw failure(S3Failure(document: document, response), get)
+            }
             throw invalid(.list, nil, "the listing cannot be used: \(error)")
         }
         guard !listing.isTruncated || listing.continuation?.isEmpty == false else {
@@ -35,10 +39,13 @@ extension S3Store {
         }
         return ListPage(
             objects: objects, next: next,
-            unlistable: listing.unversioned.map { ($0.description, "the server shows no strong ETag for it, so that no read of it can be pinned") })
+            unlistable: listing.unversioned.map {
+                ($0.description, "the server shows no strong ETag for it, so that no read of it can be pinned")
+            })
     }
 
-    /// Sessions of this page know neither the object's size nor its part size: they serve to look at an upload and to abort it.
+    /// Sessions of this page know neither the object's size nor its part size: they serve to look at an upload and to
+    /// abort it.
     package func openUploads(_ request: ListRequest) async throws(StoreError) -> OpenUploadsPage {
         let marker = request.cursor.flatMap { UploadMarker($0) }
         var get = S3Request(.openUploads, .get, key: nil)
@@ -58,12 +65,16 @@ extension S3Store {
             guard let name = element.child("Key")?.text, let id = element.child("UploadId")?.text, !id.isEmpty else {
                 throw invalid(.openUploads, nil, "an upload has no key or no id")
             }
-            let algorithm = element.child("ChecksumAlgorithm").flatMap { S3ChecksumAlgorithm(rawValue: $0.text.lowercased()) }
+            let algorithm = element.child("ChecksumAlgorithm").flatMap {
+                S3ChecksumAlgorithm(rawValue: $0.text.lowercased())
+            }
             let handle = S3UploadHandle(id: id, checksum: algorithm)
-            let initiated = element.child("Initiated").flatMap { CivilTime(rfc3339: $0.text) }?.nanosecondsSince1970 ?? 0
+            let initiated =
+                element.child("Initiated").flatMap { CivilTime(rfc3339: $0.text) }?.nanosecondsSince1970 ?? 0
             uploads.append(
                 OpenUpload(
-                    session: UploadSession(key: key(name), handle: handle.text, size: 0, partSize: 0), initiated: initiated))
+                    session: UploadSession(key: key(name), handle: handle.text, size: 0, partSize: 0),
+                    initiated: initiated))
         }
         var next: String?
         if root.child("IsTruncated")?.text == "true" {
@@ -75,9 +86,11 @@ extension S3Store {
         return OpenUploadsPage(uploads: uploads, next: next)
     }
 
-    /// The document of a reply, whose root must have one of the names, Amazon's first. Amazon can end a reply that began as a success
-    /// with an error.
-    func document(_ response: HTTPResponse, _ request: S3Request, named names: String...) throws(StoreError) -> XMLElement {
+    /// The document of a reply, whose root must have one of the names, Amazon's first. Amazon can end a reply that
+    /// began as a success with an error.
+    func document(_ response: HTTPResponse, _ request: S3Request, named names: String...) throws(StoreError)
+        -> XMLElement
+    {
         let root: XMLElement
         do {
             root = try XMLElement.parse(response.body)

@@ -18,18 +18,21 @@ extension S3Store {
                 // Only full-object sums describe the bytes whatever the parts were.
                 post.headers.append("x-amz-checksum-type", "FULL_OBJECT")
             }
-            return try document(try await send(post), post, named: "InitiateMultipartUploadResult", "InitiateMultipartUpload")
+            return try document(
+                try await send(post), post, named: "InitiateMultipartUploadResult", "InitiateMultipartUpload")
         }
         guard let id = root.child("UploadId")?.text, !id.isEmpty else {
             throw invalid(.beginUpload, request.key, "the server opened an upload without an id")
         }
         return UploadSession(
-            key: request.key, handle: S3UploadHandle(id: id, checksum: algorithm).text, size: request.size, partSize: request.partSize)
+            key: request.key, handle: S3UploadHandle(id: id, checksum: algorithm).text, size: request.size,
+            partSize: request.partSize)
     }
 
     package func uploadPart(_ part: PartRequest, of session: UploadSession) async throws(StoreError) -> PartReceipt {
         let handle = S3UploadHandle(session.handle)
-        let (response, _) = try await withChecksum(handle.checksum, substitutes: false) { algorithm throws(StoreError) in
+        let (response, _) = try await withChecksum(handle.checksum, substitutes: false) {
+            algorithm throws(StoreError) in
             var put = S3Request(.uploadPart, .put, key: session.key)
             put.query.append("partNumber", String(part.number))
             put.query.append("uploadId", handle.id)
@@ -82,7 +85,9 @@ extension S3Store {
         }
     }
 
-    package func completeUpload(_ request: CompleteRequest, of session: UploadSession) async throws(StoreError) -> WriteReceipt {
+    package func completeUpload(_ request: CompleteRequest, of session: UploadSession) async throws(StoreError)
+        -> WriteReceipt
+    {
         let handle = S3UploadHandle(session.handle)
         let (root, algorithm) = try await withChecksum(
             handle.checksum, onlyUnimplemented: true, substitutes: false
@@ -109,14 +114,16 @@ extension S3Store {
             receipt = await look(at: receipt, session.key, size: request.parts.reduce(0) { $0 + $1.size })
             learnReports(receipt.checksums, to: algorithm)
         }
-        if let digest = request.digest { receipt.bytesVerified = receipt.checksums.agrees(with: ObjectChecksums(digest)) == true }
+        if let digest = request.digest {
+            receipt.bytesVerified = receipt.checksums.agrees(with: ObjectChecksums(digest)) == true
+        }
         return receipt
     }
 
     /// What one HEAD adds to a completion whose reply named no checksum. The write stands whatever becomes of it.
     ///
-    /// Some clones list the object under another ETag than they answered. Theirs is taken, unverified, when the size is right, so that
-    /// reading back pins what is there.
+    /// Some clones list the object under another ETag than they answered. Theirs is taken, unverified, when the size is
+    /// right, so that reading back pins what is there.
     private func look(at receipt: WriteReceipt, _ key: ObjectKey, size: Int64) async -> WriteReceipt {
         let found: ListedObject
         do throws(StoreError) {
@@ -144,7 +151,8 @@ extension S3Store {
 
     private static func completion(_ parts: [PartReceipt], _ algorithm: S3ChecksumAlgorithm?) -> [UInt8] {
         var writer = XMLWriter(declaration: false)
-        writer.element("CompleteMultipartUpload", attributes: ["xmlns": "http://s3.amazonaws.com/doc/2006-03-01/"]) { writer in
+        writer.element("CompleteMultipartUpload", attributes: ["xmlns": "http://s3.amazonaws.com/doc/2006-03-01/"]) {
+            writer in
             for part in parts {
                 writer.element("Part") { writer in
                     if let algorithm, let digest = part.digest {
@@ -159,7 +167,8 @@ extension S3Store {
     }
 }
 
-/// The store's handle of an upload: its id, and the checksum that was agreed on when it was opened, `crc64nvme:ID` or `none:ID`.
+/// The store's handle of an upload: its id, and the checksum that was agreed on when it was opened, `crc64nvme:ID` or
+/// `none:ID`.
 struct S3UploadHandle: Hashable {
     var id: String
     var checksum: S3ChecksumAlgorithm?

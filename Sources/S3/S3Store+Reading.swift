@@ -20,7 +20,8 @@ extension S3Store {
         guard let size = response.headers["content-length"].flatMap({ Int64($0) }), size >= 0 else {
             throw invalid(.head, key, "the reply has no valid Content-Length")
         }
-        return try describe(response.headers, .head, key: key, size: size, checksums: ObjectChecksums(s3: response.headers))
+        return try describe(
+            response.headers, .head, key: key, size: size, checksums: ObjectChecksums(s3: response.headers))
     }
 
     package func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply {
@@ -68,14 +69,18 @@ extension S3Store {
         let size: Int64
         var checksums = ObjectChecksums()
         if request.isWholeObject {
-            guard response.status == 200 else { throw invalid(.read, request.key, "HTTP \(response.status) for the whole object") }
+            guard response.status == 200 else {
+                throw invalid(.read, request.key, "HTTP \(response.status) for the whole object")
+            }
             size = headers["content-length"].flatMap { Int64($0) } ?? Int64(response.received)
             checksums = ObjectChecksums(s3: headers)
         } else {
             let range = headers["content-range"].flatMap { ContentRange($0) }
-            // Some clones send the range with the status of a whole object; what counts is which bytes they say these are.
+            // Some clones send the range with the status of a whole object; what counts is which bytes they say these
+            // are.
             guard response.status == 206 || (response.status == 200 && range != nil && !configuration.isAWS) else {
-                throw invalid(.read, request.key, "HTTP \(response.status) to a ranged request: the server ignored the range")
+                throw invalid(
+                    .read, request.key, "HTTP \(response.status) to a ranged request: the server ignored the range")
             }
             guard let range, range.first == request.range.offset, range.last == request.range.end - 1 else {
                 throw invalid(.read, request.key, "the reply's Content-Range is not the range asked for")
@@ -93,10 +98,12 @@ extension S3Store {
     private func check(_ description: ObjectDescription, against request: ReadRequest) throws(StoreError) {
         if let version = request.version, description.object.version != version {
             throw StoreError(
-                .versionChanged, .read, key: request.key, message: "the object has been replaced: the reply is of another version")
+                .versionChanged, .read, key: request.key,
+                message: "the object has been replaced: the reply is of another version")
         }
         if let expected = request.objectSize, description.object.size != expected {
-            throw invalid(.read, request.key, "the server says the object has \(description.object.size) bytes, not \(expected)")
+            throw invalid(
+                .read, request.key, "the server says the object has \(description.object.size) bytes, not \(expected)")
         }
     }
 
@@ -110,13 +117,16 @@ extension S3Store {
         let modified = headers["last-modified"].flatMap { CivilTime(httpDate: $0)?.nanosecondsSince1970 } ?? 0
         return ObjectDescription(
             object: ListedObject(
-                key: key, size: size, version: version, modified: modified, checksums: checksums, archiveTier: Self.archiveTier(headers)),
+                key: key, size: size, version: version, modified: modified, checksums: checksums,
+                archiveTier: Self.archiveTier(headers)),
             attributes: ObjectAttributes(s3: headers))
     }
 
     /// The archive that holds the object, unless a restored copy can be read.
     private static func archiveTier(_ headers: HTTPHeaders) -> String? {
-        guard let tier = headers["x-amz-archive-status"] ?? archiveTier(ofClass: headers["x-amz-storage-class"]) else { return nil }
+        guard let tier = headers["x-amz-archive-status"] ?? archiveTier(ofClass: headers["x-amz-storage-class"]) else {
+            return nil
+        }
         return headers["x-amz-restore"]?.hasPrefix("ongoing-request=\"false\"") == true ? nil : tier
     }
 
@@ -125,7 +135,8 @@ extension S3Store {
         storageClass == "GLACIER" || storageClass == "DEEP_ARCHIVE" ? storageClass : nil
     }
 
-    /// Asks for the whole-object checksum where it is wanted; a clone that refuses the header is asked again without it.
+    /// Asks for the whole-object checksum where it is wanted; a clone that refuses the header is asked again without
+    /// it.
     private func withReportedChecksums(
         wanted: Bool, _ body: (HTTPHeaders) async throws(StoreError) -> HTTPResponse
     ) async throws(StoreError) -> HTTPResponse {
@@ -133,7 +144,8 @@ extension S3Store {
         do throws(StoreError) {
             return try await body(["x-amz-checksum-mode": "ENABLED"])
         } catch {
-            guard !configuration.isAWS, error.status == 501 || (error.status == 400 && error.code == .invalidRequest) else { throw error }
+            guard !configuration.isAWS, error.status == 501 || (error.status == 400 && error.code == .invalidRequest)
+            else { throw error }
             let response = try await body([:])
             learn { $0.learnNoReportsOnRead() }
             return response
@@ -142,6 +154,7 @@ extension S3Store {
 
     func invalid(_ operation: StoreOperation, _ key: ObjectKey?, _ message: String) -> StoreError {
         StoreError(
-            .invalidResponse, operation, key: key, message: message, retry: operation.changesObjects ? .unknownOutcome : .transient)
+            .invalidResponse, operation, key: key, message: message,
+            retry: operation.changesObjects ? .unknownOutcome : .transient)
     }
 }

@@ -46,27 +46,35 @@ extension S3Store {
 
     /// Refuses a key that S3 cannot hold before anything is sent: some clones would store it under another name.
     func checkKey(_ key: ObjectKey, _ operation: StoreOperation) throws(StoreError) {
-        if let problem = rules.problem(with: key) { throw StoreError(.invalidKey, operation, key: key, message: problem) }
+        if let problem = rules.problem(with: key) {
+            throw StoreError(.invalidKey, operation, key: key, message: problem)
+        }
     }
 
     /// The attributes as S3 keeps them; those that it cannot hold must have been dropped, and reported, before.
-    func fitting(_ attributes: ObjectAttributes, _ operation: StoreOperation, _ key: ObjectKey) throws(StoreError) -> ObjectAttributes {
+    func fitting(_ attributes: ObjectAttributes, _ operation: StoreOperation, _ key: ObjectKey) throws(StoreError)
+        -> ObjectAttributes
+    {
         let (kept, dropped) = rules.fit(attributes)
         guard dropped.isEmpty else {
             throw StoreError(
                 .unsupportedObject, operation, key: key,
-                message: "S3 cannot hold these attributes: \(dropped.map { ObjectKey($0).description }.joined(separator: ", "))")
+                message:
+                    "S3 cannot hold these attributes: "
+                    + dropped.map { ObjectKey($0).description }.joined(separator: ", ")
+            )
         }
         return kept
     }
 
     /// Runs a write with a checksum header, and on clones that refuse it with a weaker one or none.
     ///
-    /// A server that ever answered a checksum is trusted to understand them, and Amazon's own always is. What the server refuses is
-    /// learned only when the same request without it succeeds.
+    /// A server that ever answered a checksum is trusted to understand them, and Amazon's own always is. What the
+    /// server refuses is learned only when the same request without it succeeds.
     /// - Parameters:
     ///   - first: what to start with.
-    ///   - onlyUnimplemented: fall back only when the server says that it lacks the header, not for any malformed request.
+    ///   - onlyUnimplemented: fall back only when the server says that it lacks the header, not for any malformed
+    ///     request.
     ///   - substitutes: whether a weaker checksum may take the place of the first; else none does.
     func withChecksum<Reply: Sendable>(
         _ first: S3ChecksumAlgorithm?, onlyUnimplemented: Bool = false, substitutes: Bool = true,

@@ -6,15 +6,16 @@ import ReplicationModel
 import Synchronization
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// One bucket of Amazon S3 or of a server that speaks its protocol.
 ///
-/// A call is one attempt, with one exception: a reply that only corrects the request (the bucket's region, this machine's clock, a
-/// header that a clone does not know) is learned from and the request sent again inside the call, a bounded number of times.
+/// A call is one attempt, with one exception: a reply that only corrects the request (the bucket's region, this
+/// machine's clock, a header that a clone does not know) is learned from and the request sent again inside the call, a
+/// bounded number of times.
 package final class S3Store: ObjectStore {
     package let name: String
     package let rules: any ObjectRules
@@ -34,7 +35,8 @@ package final class S3Store: ObjectStore {
     ///   - credentials: nil sends anonymous requests.
     ///   - now: seconds since 1970.
     package init(
-        configuration: S3Configuration, bucket: String, transport: any HTTPTransport, credentials: SharedCredentials<AWSCredentials>?,
+        configuration: S3Configuration, bucket: String, transport: any HTTPTransport,
+        credentials: SharedCredentials<AWSCredentials>?,
         now: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }
     ) {
         self.configuration = configuration
@@ -59,7 +61,8 @@ package final class S3Store: ObjectStore {
             partSize: (5 << 20)...(5 << 30), maxParts: 10_000,
             maxObjectSize: isAWS ? 10_000 * (5 << 30) : 5 << 40, maxPutSize: 5 << 30, maxCopySize: 5 << 30,
             copiesParts: facts.copiesParts, conditionalWrites: isAWS ? .enforced : .unproven, listPageLimit: 1000,
-            deleteBatch: facts.deletesBatches ? 1000 : 1, versionCoversAttributes: false, reportsChecksums: facts.reportsOnWrite)
+            deleteBatch: facts.deletesBatches ? 1000 : 1, versionCoversAttributes: false,
+            reportsChecksums: facts.reportsOnWrite)
     }
 
     var knownFacts: S3ServerFacts { facts.withLock { $0 } }
@@ -97,7 +100,8 @@ package final class S3Store: ObjectStore {
         }
     }
 
-    /// The error of a failed request. Credentials that the server calls expired are forgotten, so that a retry gets fresh ones.
+    /// The error of a failed request. Credentials that the server calls expired are forgotten, so that a retry gets
+    /// fresh ones.
     func failure(_ failure: S3Failure, _ request: S3Request) -> StoreError {
         var error = failure.error(request.operation, key: request.key, bucket: bucket, now: now())
         if error.code == .unauthenticated, error.retry == .transient {
@@ -141,7 +145,8 @@ package final class S3Store: ObjectStore {
         }
         let url = "\(address.scheme)://\(address.authority)\(path)\(query.isEmpty ? "" : "?\(query)")"
         return (
-            HTTPRequest(request.method, url, headers: headers, body: request.body, timeouts: request.timeouts), address, region
+            HTTPRequest(request.method, url, headers: headers, body: request.body, timeouts: request.timeouts), address,
+            region
         )
     }
 
@@ -149,7 +154,9 @@ package final class S3Store: ObjectStore {
 
     /// Learns the server's time from a reply that calls ours skewed; true when that changes the signature.
     private func correctClock(_ failure: S3Failure) -> Bool {
-        guard failure.code == "RequestTimeTooSkewed", let date = failure.headers["date"].flatMap({ CivilTime(httpDate: $0) }) else {
+        guard failure.code == "RequestTimeTooSkewed",
+            let date = failure.headers["date"].flatMap({ CivilTime(httpDate: $0) })
+        else {
             return false
         }
         let offset = date.secondsSince1970 - now()
@@ -178,7 +185,8 @@ package final class S3Store: ObjectStore {
     private func redirection(_ failure: S3Failure, from address: S3Address) -> S3Address? {
         guard failure.status == 307, let configured = AWSHost(configuration.endpoint(in: configuration.region).host),
             let location = failure.location?.split(separator: "?", maxSplits: 1).first,
-            let target = Endpoint(String(location)), target.scheme == address.scheme, target.authority != address.authority,
+            let target = Endpoint(String(location)), target.scheme == address.scheme,
+            target.authority != address.authority,
             AWSHost(target.host)?.domain == configured.domain
         else { return nil }
         var redirected = address

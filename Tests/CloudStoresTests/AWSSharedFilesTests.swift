@@ -28,7 +28,8 @@ import Testing
         #expect(parser.sections["default"] == ["region": "eu-west-2", "output": "json;kept", "empty": ""])
         #expect(
             parser.sections["profile work space"] == [
-                "aws_access_key_id": "AKID#kept", "s3": "", "s3.max_concurrent_requests": "20", "s3.endpoint_url": "http://x",
+                "aws_access_key_id": "AKID#kept", "s3": "", "s3.max_concurrent_requests": "20",
+                "s3.endpoint_url": "http://x",
                 "region": "us-east-2",
             ])
         #expect(parser.sections["profile quoted"] == ["k": "a = b"])
@@ -84,16 +85,20 @@ import Testing
     func load(
         profile: String? = nil, environment: [String: String] = [:], credentials: String? = nil, config: String? = nil
     ) async throws(StoreError) -> AWSCredentials {
-        try await AWSCredentialChain.standard(profile: profile, environment: environment) { () throws(AWSSharedFileError) in
+        try await AWSCredentialChain.standard(profile: profile, environment: environment) {
+            () throws(AWSSharedFileError) in
             try AWSSharedFiles(credentials: credentials, config: config)
         }.load().value
     }
 
-    let shared = "[default]\naws_access_key_id = D\naws_secret_access_key = d\n[work]\naws_access_key_id = W\naws_secret_access_key = w\naws_session_token = t\n"
+    let shared =
+        "[default]\naws_access_key_id = D\naws_secret_access_key = d\n[work]\naws_access_key_id = W\naws_secret_access_key = w\naws_session_token = t\n"
 
     @Test func theEnvironmentComesFirst() async throws {
         let found = try await load(
-            environment: ["AWS_ACCESS_KEY_ID": "E", "AWS_SECRET_ACCESS_KEY": "e", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "work"], credentials: shared)
+            environment: [
+                "AWS_ACCESS_KEY_ID": "E", "AWS_SECRET_ACCESS_KEY": "e", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "work",
+            ], credentials: shared)
         #expect(found == AWSCredentials(accessKeyID: "E", secretAccessKey: Secret("e")))
     }
 
@@ -109,7 +114,9 @@ import Testing
     }
 
     @Test func whatIsMissingIsNamed() async {
-        func message(_ profile: String?, _ environment: [String: String], _ credentials: String?, _ config: String? = nil) async -> String {
+        func message(
+            _ profile: String?, _ environment: [String: String], _ credentials: String?, _ config: String? = nil
+        ) async -> String {
             do throws(StoreError) {
                 _ = try await load(profile: profile, environment: environment, credentials: credentials, config: config)
                 return "no error"
@@ -128,7 +135,8 @@ import Testing
     }
 
     @Test func secretsDoNotPrint() {
-        let credentials = AWSCredentials(accessKeyID: "A", secretAccessKey: Secret("canary-1"), sessionToken: Secret("canary-2"))
+        let credentials = AWSCredentials(
+            accessKeyID: "A", secretAccessKey: Secret("canary-1"), sessionToken: Secret("canary-2"))
         #expect(!"\(credentials)".contains("canary"))
         #expect(!String(reflecting: credentials).contains("canary"))
     }

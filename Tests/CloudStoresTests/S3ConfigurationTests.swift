@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct S3ConfigurationTests {
     func resolve(
-        endpoint: String? = nil, region: String? = nil, profile: String? = nil, _ environment: [String: String] = [:], config: String? = nil
+        endpoint: String? = nil, region: String? = nil, profile: String? = nil, _ environment: [String: String] = [:],
+        config: String? = nil
     ) throws -> S3Configuration {
         try S3Configuration.resolve(
             endpoint: endpoint, region: region, profile: profile, environment: environment,
@@ -34,9 +35,15 @@ import Testing
         #expect(try resolve(profile: "minio", config: config).endpoint?.origin == "http://127.0.0.1:9000")
         #expect(try resolve(["AWS_PROFILE": "minio"], config: config).region == "here")
         #expect(try resolve(profile: "served", config: config).endpoint?.origin == "http://s3.local:1")
-        #expect(try resolve(profile: "minio", ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"], config: config).endpoint == nil)
-        #expect(try resolve(profile: "minio", ["AWS_ENDPOINT_URL": "http://u"], config: config).endpoint?.origin == "http://u")
-        #expect(try resolve(["AWS_ENDPOINT_URL": "http://u", "AWS_ENDPOINT_URL_S3": "http://s"]).endpoint?.origin == "http://s")
+        #expect(
+            try resolve(profile: "minio", ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"], config: config).endpoint
+                == nil)
+        #expect(
+            try resolve(profile: "minio", ["AWS_ENDPOINT_URL": "http://u"], config: config).endpoint?.origin
+                == "http://u")
+        #expect(
+            try resolve(["AWS_ENDPOINT_URL": "http://u", "AWS_ENDPOINT_URL_S3": "http://s"]).endpoint?.origin
+                == "http://s")
         #expect(try resolve(endpoint: "http://e", ["AWS_ENDPOINT_URL_S3": "http://s"]).endpoint?.origin == "http://e")
         #expect(try resolve(endpoint: "https://s3.eu-west-3.amazonaws.com").region == "eu-west-3")
     }
@@ -48,8 +55,12 @@ import Testing
         #expect(throws: S3ConfigurationError.self) { try resolve(profile: "nobody", config: config) }
     }
 
-    func address(_ endpoint: String?, _ bucket: String, _ addressing: S3Configuration.Addressing = .automatic, region: String = "eu-west-1") -> String {
-        let configuration = S3Configuration(endpoint: endpoint.map { Endpoint($0)! }, region: region, addressing: addressing)
+    func address(
+        _ endpoint: String?, _ bucket: String, _ addressing: S3Configuration.Addressing = .automatic,
+        region: String = "eu-west-1"
+    ) -> String {
+        let configuration = S3Configuration(
+            endpoint: endpoint.map { Endpoint($0)! }, region: region, addressing: addressing)
         let address = S3Address(endpoint: configuration.endpoint(in: region), bucket: bucket, addressing: addressing)
         return "\(address.scheme)://\(address.authority)\(address.basePath)"
     }
@@ -62,7 +73,9 @@ import Testing
         #expect(address("http://127.0.0.1:9000", "data") == "http://127.0.0.1:9000/data")
         #expect(address("https://minio.example/base", "data") == "https://minio.example/base/data")
         #expect(address("http://localhost:9000", "data", .virtualHost) == "http://data.localhost:9000")
-        #expect(address("https://vpce-1-abc.s3.us-east-1.vpce.amazonaws.com", "data") == "https://vpce-1-abc.s3.us-east-1.vpce.amazonaws.com/data")
+        #expect(
+            address("https://vpce-1-abc.s3.us-east-1.vpce.amazonaws.com", "data")
+                == "https://vpce-1-abc.s3.us-east-1.vpce.amazonaws.com/data")
         // What cannot be a label never becomes part of the host.
         #expect(address(nil, "evil.example/x") == "https://s3.eu-west-1.amazonaws.com/evil.example%2Fx")
         #expect(address("http://h", "a/b", .virtualHost) == "http://h/a%2Fb")
@@ -74,9 +87,15 @@ import Testing
         }
         #expect(host(nil, from: "us-east-1", to: "eu-west-1") == "s3.eu-west-1.amazonaws.com")
         #expect(host("https://s3.amazonaws.com", from: "us-east-1", to: "eu-west-1") == "s3.eu-west-1.amazonaws.com")
-        #expect(host("https://s3.dualstack.us-east-1.amazonaws.com", from: "us-east-1", to: "ap-south-2") == "s3.dualstack.ap-south-2.amazonaws.com")
-        #expect(host("https://s3-accelerate.amazonaws.com", from: "us-east-1", to: "eu-west-1") == "s3-accelerate.amazonaws.com")
+        #expect(
+            host("https://s3.dualstack.us-east-1.amazonaws.com", from: "us-east-1", to: "ap-south-2")
+                == "s3.dualstack.ap-south-2.amazonaws.com")
+        #expect(
+            host("https://s3-accelerate.amazonaws.com", from: "us-east-1", to: "eu-west-1")
+                == "s3-accelerate.amazonaws.com")
         #expect(host("http://127.0.0.1:9000", from: "us-east-1", to: "eu-west-1") == "127.0.0.1")
-        #expect(host("https://amazonaws.com.evil.example", from: "us-east-1", to: "eu-west-1") == "amazonaws.com.evil.example")
+        #expect(
+            host("https://amazonaws.com.evil.example", from: "us-east-1", to: "eu-west-1")
+                == "amazonaws.com.evil.example")
     }
 }

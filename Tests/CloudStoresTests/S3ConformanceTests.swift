@@ -20,7 +20,8 @@ import Testing
         let credentials = StaticAWSCredentials(
             AWSCredentials(accessKeyID: identity.accessKey, secretAccessKey: Secret(identity.secretKey)))
         return S3Store(
-            configuration: S3Configuration(endpoint: Endpoint(sim.s3.endpoint), region: identity.region), bucket: bucket,
+            configuration: S3Configuration(endpoint: Endpoint(sim.s3.endpoint), region: identity.region),
+            bucket: bucket,
             transport: SimulatedClouds.transport, credentials: SharedCredentials(credentials, now: { 0 }))
     }
 

@@ -6,10 +6,14 @@ import Testing
 
 @Suite struct S3ErrorsTests {
     func error(
-        _ status: Int, _ code: String = "", _ operation: StoreOperation = .put, key: ObjectKey? = "k", headers: HTTPHeaders = [:],
+        _ status: Int, _ code: String = "", _ operation: StoreOperation = .put, key: ObjectKey? = "k",
+        headers: HTTPHeaders = [:],
         extra: String = ""
     ) -> StoreError {
-        let body = code.isEmpty ? "" : "<?xml version=\"1.0\"?><Error><Code>\(code)</Code><Message>why</Message>\(extra)<RequestId>R1</RequestId></Error>"
+        let body =
+            code.isEmpty
+            ? ""
+            : "<?xml version=\"1.0\"?><Error><Code>\(code)</Code><Message>why</Message>\(extra)<RequestId>R1</RequestId></Error>"
         return S3Failure(HTTPResponse(status: status, headers: headers, body: Array(body.utf8)))
             .error(operation, key: key, bucket: "bucket", now: 0)
     }
@@ -54,7 +58,9 @@ import Testing
         (400, "InvalidArgument", .put, .invalidRequest, .never),
         (200, "InternalError", .completeUpload, .unavailable, .unknownOutcome),
     ])
-    func classification(status: Int, code: String, operation: StoreOperation, expected: StoreError.Code, retry: StoreError.Retry) {
+    func classification(
+        status: Int, code: String, operation: StoreOperation, expected: StoreError.Code, retry: StoreError.Retry
+    ) {
         let error = error(status, code, operation)
         #expect(error.code == expected)
         #expect(error.retry == retry)

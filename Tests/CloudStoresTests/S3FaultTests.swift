@@ -6,8 +6,8 @@ import ReplicationModel
 import S3
 import Testing
 
-/// One attempt of the store against each fault that the simulator can make: never wrong bytes, never a false success, and a verdict that
-/// says whether trying again can help.
+/// One attempt of the store against each fault that the simulator can make: never wrong bytes, never a false success,
+/// and a verdict that says whether trying again can help.
 @Suite(.serialized) struct S3FaultTests {
     static let size = 200_000
     static let pool = BufferPool(limit: 8 << 20)
@@ -45,7 +45,8 @@ import Testing
         let range = whole ? ByteRange(offset: 0, length: Int64(Self.size)) : ByteRange(offset: 1000, length: 50_000)
         let buffer = try await Self.pool.acquire(Self.size)
         return try await withFault(rule) { store throws(StoreError) in
-            try await store.read(ReadRequest(key: key, range: range, version: version, objectSize: Int64(Self.size)), into: buffer)
+            try await store.read(
+                ReadRequest(key: key, range: range, version: version, objectSize: Int64(Self.size)), into: buffer)
         }
     }
 
@@ -58,15 +59,19 @@ import Testing
 
     static let readFaults: [(FaultRule, Set<StoreError.Code>)] = [
         (.status(503, code: "SlowDown"), [.throttled]), (.status(500, code: "InternalError"), [.unavailable]),
-        (.afterBytes(.resetAfterBytes, 10_000, .response), [.network]), (FaultRule(.shortBody), [.network, .invalidResponse]),
-        (longBody, [.invalidResponse, .network]), (FaultRule(.missingETag), [.invalidResponse]), (FaultRule(.wrongETag), [.versionChanged]),
-        (FaultRule(.replaceObjectBetweenRanges), [.versionChanged]), (FaultRule(.deleteObjectBetweenRanges), [.notFound]),
+        (.afterBytes(.resetAfterBytes, 10_000, .response), [.network]),
+        (FaultRule(.shortBody), [.network, .invalidResponse]),
+        (longBody, [.invalidResponse, .network]), (FaultRule(.missingETag), [.invalidResponse]),
+        (FaultRule(.wrongETag), [.versionChanged]),
+        (FaultRule(.replaceObjectBetweenRanges), [.versionChanged]),
+        (FaultRule(.deleteObjectBetweenRanges), [.notFound]),
     ]
 
     @Test(arguments: readFaults.indices, [true, false])
     func brokenReadsAreErrors(index: Int, whole: Bool) async throws {
         let (rule, codes) = Self.readFaults[index]
-        let result = try await read(rule.on(.s3, operation: "GetObject"), key: ObjectKey("read-\(index)-\(whole)"), whole: whole)
+        let result = try await read(
+            rule.on(.s3, operation: "GetObject"), key: ObjectKey("read-\(index)-\(whole)"), whole: whole)
         guard case .failure(let error) = result else { return #expect(Bool(false), "\(rule.action) was not noticed") }
         #expect(codes.contains(error.code), "\(rule.action): \(error)")
         let isRetryable = error.retry != .never
@@ -75,7 +80,8 @@ import Testing
 
     @Test(arguments: [FaultAction.wrongContentRange, .ignoreRange])
     func rangesThatAreNotTheOnesAskedForAreErrors(action: FaultAction) async throws {
-        let result = try await read(FaultRule(action).on(.s3, operation: "GetObject"), key: ObjectKey("range-\(action.rawValue)"), whole: false)
+        let result = try await read(
+            FaultRule(action).on(.s3, operation: "GetObject"), key: ObjectKey("range-\(action.rawValue)"), whole: false)
         guard case .failure(let error) = result else { return #expect(Bool(false), "not noticed") }
         #expect([.invalidResponse, .network].contains(error.code))
         #expect(error.retry == .transient)
@@ -97,7 +103,9 @@ import Testing
         if rule.action == .flipBit { rule.direction = .response }
         let result = try await withFault(rule) { store throws(StoreError) in
             try await store.read(
-                ReadRequest(key: key, range: ByteRange(offset: 0, length: Int64(Self.size)), version: version, objectSize: Int64(Self.size)), into: buffer)
+                ReadRequest(
+                    key: key, range: ByteRange(offset: 0, length: Int64(Self.size)), version: version,
+                    objectSize: Int64(Self.size)), into: buffer)
         }
         guard case .failure(let error) = result else { return #expect(Bool(false), "not noticed") }
         #expect(error.code == .checksumMismatch)
@@ -105,9 +113,11 @@ import Testing
     }
 
     static let writeFaults: [(FaultRule, StoreError.Retry)] = [
-        (.status(503, code: "SlowDown"), .transient), (.status(503, code: "SlowDown", retryAfter: "3"), .after(.seconds(3))),
+        (.status(503, code: "SlowDown"), .transient),
+        (.status(503, code: "SlowDown", retryAfter: "3"), .after(.seconds(3))),
         (.status(500, code: "InternalError"), .unknownOutcome),
-        (FaultRule(.dropReplyAfterCommit), .unknownOutcome), (.afterBytes(.resetAfterBytes, 10_000, .request), .unknownOutcome),
+        (FaultRule(.dropReplyAfterCommit), .unknownOutcome),
+        (.afterBytes(.resetAfterBytes, 10_000, .request), .unknownOutcome),
         (FaultRule(.missingETag), .unknownOutcome),
     ]
 
@@ -120,7 +130,9 @@ import Testing
         let digest = body.withUnsafeBytes { ContentDigest(of: $0) }
         let result = try await withFault(rule.on(.s3, operation: "PutObject")) { store throws(StoreError) in
             try await store.put(
-                PutRequest(key: ObjectKey("write-\(index)"), body: body, digest: digest, attributes: ObjectAttributes(), condition: .absent))
+                PutRequest(
+                    key: ObjectKey("write-\(index)"), body: body, digest: digest, attributes: ObjectAttributes(),
+                    condition: .absent))
         }
         guard case .failure(let error) = result else { return #expect(Bool(false), "\(rule.action) was not noticed") }
         #expect(error.retry == retry, "\(rule.action): \(error)")
@@ -134,7 +146,9 @@ import Testing
         var rule = FaultRule(.flipBit).on(.s3, operation: "PutObject")
         rule.direction = .request
         let result = try await withFault(rule) { store throws(StoreError) in
-            try await store.put(PutRequest(key: "flipped", body: body, digest: digest, attributes: ObjectAttributes(), condition: .absent))
+            try await store.put(
+                PutRequest(
+                    key: "flipped", body: body, digest: digest, attributes: ObjectAttributes(), condition: .absent))
         }
         guard case .failure(let error) = result else { return #expect(Bool(false), "not noticed") }
         #expect(error.code == .checksumMismatch)
@@ -142,7 +156,8 @@ import Testing
     }
 
     @Test func expiredCredentialsAreRefreshable() async throws {
-        let result = try await withFault(FaultRule(.expireCredentials).on(.s3, operation: "ListObjectsV2")) { store throws(StoreError) in
+        let result = try await withFault(FaultRule(.expireCredentials).on(.s3, operation: "ListObjectsV2")) {
+            store throws(StoreError) in
             try await store.list(ListRequest())
         }
         guard case .failure(let error) = result else { return #expect(Bool(false), "not noticed") }

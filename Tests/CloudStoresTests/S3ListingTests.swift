@@ -5,7 +5,9 @@ import S3
 import Testing
 
 @Suite struct S3ListingTests {
-    func page(_ contents: String, head: String = "<EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>") -> [UInt8] {
+    func page(_ contents: String, head: String = "<EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>")
+        -> [UInt8]
+    {
         Array(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name>\(head)\(contents)</ListBucketResult>"
                 .utf8)
@@ -23,7 +25,8 @@ import Testing
         #expect(first.size == 5)
         #expect(
             first.modified
-                == CivilTime(year: 2026, month: 11, day: 21, hour: 3, minute: 4, second: 5, nanosecond: 678_000_000).nanosecondsSince1970)
+                == CivilTime(year: 2026, month: 11, day: 21, hour: 3, minute: 4, second: 5, nanosecond: 678_000_000)
+                .nanosecondsSince1970)
         #expect(!listing.isTruncated)
     }
 
@@ -46,8 +49,10 @@ import Testing
     }
 
     @Test func archivedObjectsNameTheirTierUnlessRestored() throws {
-        let restored = "<StorageClass>GLACIER</StorageClass><RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress><RestoreExpiryDate>2026-12-01T00:00:00.000Z</RestoreExpiryDate></RestoreStatus>"
-        let inProgress = "<StorageClass>GLACIER</StorageClass><RestoreStatus><IsRestoreInProgress>true</IsRestoreInProgress></RestoreStatus>"
+        let restored =
+            "<StorageClass>GLACIER</StorageClass><RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress><RestoreExpiryDate>2026-12-01T00:00:00.000Z</RestoreExpiryDate></RestoreStatus>"
+        let inProgress =
+            "<StorageClass>GLACIER</StorageClass><RestoreStatus><IsRestoreInProgress>true</IsRestoreInProgress></RestoreStatus>"
         let listing = try S3Listing.parse(
             page(
                 object("1", extra: "<StorageClass>STANDARD</StorageClass>")
@@ -68,7 +73,10 @@ import Testing
     }
 
     @Test func objectsWithoutAStrongTagAreNamedAndNotOffered() throws {
-        let listing = try S3Listing.parse(page("<Contents><Key>a%2Bb</Key><Size>1</Size></Contents>" + object("c", etag: "W/&quot;e&quot;") + object("d")))
+        let listing = try S3Listing.parse(
+            page(
+                "<Contents><Key>a%2Bb</Key><Size>1</Size></Contents>" + object("c", etag: "W/&quot;e&quot;")
+                    + object("d")))
         #expect(listing.objects.map(\.key) == ["d"])
         #expect(listing.unversioned == ["a+b", "c"])
     }

@@ -6,16 +6,16 @@ import StoreConformance
 import Testing
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// The contract against S3 servers that nobody here wrote, each without what it is known to lack.
 ///
-/// They are started from outside and named in `LOCKSTEP_S3_PEERS`: `NAME ENDPOINT ACCESS-KEY SECRET-KEY BUCKET`, several separated by
-/// commas. Without it nothing runs.
-@Suite struct S3PeerTests {
+/// They are started from outside and named in `LOCKSTEP_S3_PEERS`: `NAME ENDPOINT ACCESS-KEY SECRET-KEY BUCKET`,
+/// several separated by commas. Without it nothing runs.
+@Suite(.serialized) struct S3PeerTests {
     struct Peer: Sendable, CustomTestStringConvertible {
         var name: String
         var endpoint: String
@@ -27,7 +27,8 @@ import Darwin
         func store() -> S3Store {
             let credentials = AWSCredentials(accessKeyID: accessKey, secretAccessKey: Secret(secretKey))
             return S3Store(
-                configuration: S3Configuration(endpoint: Endpoint(endpoint)), bucket: bucket, transport: SimulatedClouds.transport,
+                configuration: S3Configuration(endpoint: Endpoint(endpoint)), bucket: bucket,
+                transport: SimulatedClouds.transport,
                 credentials: SharedCredentials(StaticAWSCredentials(credentials), now: { 0 }))
         }
 
@@ -56,6 +57,10 @@ import Darwin
             }
         }
 
+        /// How often a check may be tried when the server fails inside: rclone stumbles over directories that appear and
+        /// vanish under parallel writes.
+        var attempts: Int { name == "rclone" ? 4 : 1 }
+
         /// Single checks that the server cannot pass, by a part of their names, with the reason.
         var hopeless: [String: String] {
             switch name {
@@ -77,11 +82,13 @@ import Darwin
         }
     }
 
-    static let peers: [Peer] = (getenv("LOCKSTEP_S3_PEERS").map { String(cString: $0) } ?? "").split(separator: ",").compactMap {
-        let fields = $0.split(separator: " ").map(String.init)
-        guard fields.count == 5 else { return nil }
-        return Peer(name: fields[0], endpoint: fields[1], accessKey: fields[2], secretKey: fields[3], bucket: fields[4])
-    }
+    static let peers: [Peer] = (getenv("LOCKSTEP_S3_PEERS").map { String(cString: $0) } ?? "").split(separator: ",")
+        .compactMap {
+            let fields = $0.split(separator: " ").map(String.init)
+            guard fields.count == 5 else { return nil }
+            return Peer(
+                name: fields[0], endpoint: fields[1], accessKey: fields[2], secretKey: fields[3], bucket: fields[4])
+        }
 
     @Test(.enabled(if: !peers.isEmpty), arguments: peers, StoreConformance.checks)
     func conforms(_ peer: Peer, _ check: ConformanceCheck) async throws {
@@ -89,6 +96,14 @@ import Darwin
             return print("conformance of \(peer.name): left out “\(check.description)”: \(reason)")
         }
         let fixture = ConformanceFixture(omitted: peer.omitted, reopen: { peer.store() })
-        try await StoreConformance(store: peer.store(), fixture: fixture).run(check)
+        let suite = StoreConformance(store: peer.store(), fixture: fixture)
+        for _ in 1..<peer.attempts {
+            do {
+                return try await suite.run(check)
+            } catch let failure as ConformanceFailure {
+                guard failure.found.contains("InternalError") else { throw failure }
+            }
+        }
+        try await suite.run(check)
     }
 }

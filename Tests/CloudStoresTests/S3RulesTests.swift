@@ -8,7 +8,10 @@ import Testing
     let clone = S3Rules(isAWS: false, isVirtualHost: false)
 
     @Test func keys() {
-        for key: ObjectKey in ["a", "/", "//", ".", "a/../b", "a/./b", "\u{1}\u{7F}\n", "ü", ObjectKey([UInt8](repeating: 97, count: 1024))] {
+        for key: ObjectKey in [
+            "a", "/", "//", ".", "a/../b", "a/./b", "\u{1}\u{7F}\n", "ü",
+            ObjectKey([UInt8](repeating: 97, count: 1024)),
+        ] {
             #expect(clone.problem(with: key) == nil)
             #expect(aws.problem(with: key) == nil)
         }
@@ -23,10 +26,12 @@ import Testing
     @Test func attributesThatHeadersCannotCarryAreNamed() {
         let (kept, dropped) = clone.fit(
             ObjectAttributes(
-                contentType: "text/plain", contentEncoding: "gzip\r\nx-amz-acl: public-read", contentLanguage: "dé", contentDisposition: " x",
+                contentType: "text/plain", contentEncoding: "gzip\r\nx-amz-acl: public-read", contentLanguage: "dé",
+                contentDisposition: " x",
                 cacheControl: "no-cache",
                 userMetadata: [
-                    "Plain": "v", "plain": "w", "with space": "v", "inject": "a\r\nb: c", "word": "=?UTF-8?B?YQ==?=", "umlaut": "ü", "": "v",
+                    "Plain": "v", "plain": "w", "with space": "v", "inject": "a\r\nb: c", "word": "=?UTF-8?B?YQ==?=",
+                    "umlaut": "ü", "": "v",
                     "empty": "", "blank ": "v", "padded": " v",
                 ]))
         #expect(kept.contentType == "text/plain")
@@ -35,19 +40,25 @@ import Testing
         #expect(kept.userMetadata == ["plain": "v", "umlaut": "ü", "empty": ""])
         #expect(
             Set(dropped) == [
-                "Content-Encoding", "Content-Language", "Content-Disposition", "plain", "with space", "inject", "word", "", "blank ", "padded",
+                "Content-Encoding", "Content-Language", "Content-Disposition", "plain", "with space", "inject", "word",
+                "", "blank ", "padded",
             ])
     }
 
     @Test func metadataHasRoomForTwoKilobytes() {
-        let (kept, dropped) = clone.fit(ObjectAttributes(userMetadata: ["a": String(repeating: "x", count: 2000), "b": String(repeating: "x", count: 100), "c": "x"]))
+        let (kept, dropped) = clone.fit(
+            ObjectAttributes(userMetadata: [
+                "a": String(repeating: "x", count: 2000), "b": String(repeating: "x", count: 100), "c": "x",
+            ]))
         #expect(kept.userMetadata.keys.sorted() == ["a", "c"])
         #expect(dropped == ["b"])
     }
 
     @Test(arguments: [
-        ("plain", "plain"), ("=?UTF-8?B?w7w=?=", "ü"), ("=?utf-8?q?=C3=BC_x?=", "ü x"), ("=?UTF-8?B?w7w=?= =?UTF-8?B?w7w=?=", "üü"),
-        ("a =?UTF-8?Q?b?= c", "a b c"), ("=?ISO-8859-1?Q?=FC?=", "=?ISO-8859-1?Q?=FC?="), ("=?UTF-8?B?!!?=", "=?UTF-8?B?!!?="),
+        ("plain", "plain"), ("=?UTF-8?B?w7w=?=", "ü"), ("=?utf-8?q?=C3=BC_x?=", "ü x"),
+        ("=?UTF-8?B?w7w=?= =?UTF-8?B?w7w=?=", "üü"),
+        ("a =?UTF-8?Q?b?= c", "a b c"), ("=?ISO-8859-1?Q?=FC?=", "=?ISO-8859-1?Q?=FC?="),
+        ("=?UTF-8?B?!!?=", "=?UTF-8?B?!!?="),
         ("=?UTF-8?B?/w==?=", "=?UTF-8?B?/w==?="), ("=?", "=?"), ("a=?b?c", "a=?b?c"), ("=?UTF-8?Q?100%25?=", "100%25"),
     ])
     func encodedWordsAreDecoded(text: String, value: String) {

@@ -11,7 +11,8 @@ import Testing
 @Suite struct S3SignerTests {
     let credentials = AWSCredentials(
         accessKeyID: "AKIAIOSFODNN7EXAMPLE", secretAccessKey: Secret("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"))
-    let time = SigningTime(secondsSince1970: CivilTime(year: 2013, month: 5, day: 24, hour: 0, minute: 0, second: 0).secondsSince1970)
+    let time = SigningTime(
+        secondsSince1970: CivilTime(year: 2013, month: 5, day: 24, hour: 0, minute: 0, second: 0).secondsSince1970)
     var key: SigningKey { SigningKey(credentials, date: time.date, region: "us-east-1") }
 
     func input(_ path: String, query: String = "", _ headers: HTTPHeaders = [:]) -> S3Signer.Input {
@@ -52,7 +53,10 @@ import Testing
     @Test func headersAreTrimmedCollapsedSortedAndJoined() {
         let request = S3Signer.Input(
             method: .put, path: "/k", query: "", authority: "h:9000",
-            headers: ["X-Amz-Meta-B": "  two   words\t here ", "Content-Type": "text/plain", "x-amz-meta-b": "again", "x-empty": ""],
+            headers: [
+                "X-Amz-Meta-B": "  two   words\t here ", "Content-Type": "text/plain", "x-amz-meta-b": "again",
+                "x-empty": "",
+            ],
             payloadHash: S3Signer.unsignedPayload)
         let canonical = S3Signer.canonicalRequest(request)
         #expect(

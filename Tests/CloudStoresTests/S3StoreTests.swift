@@ -17,14 +17,18 @@ import Testing
     static let pool = BufferPool(limit: 8 << 20)
 
     func store(
-        _ transport: ScriptedTransport, endpoint: String? = "http://127.0.0.1:9000", region: String = "us-east-1", signed: Bool = true,
+        _ transport: ScriptedTransport, endpoint: String? = "http://127.0.0.1:9000", region: String = "us-east-1",
+        signed: Bool = true,
         token: String? = nil
     ) -> S3Store {
-        let credentials = AWSCredentials(accessKeyID: "AKID", secretAccessKey: Secret("secret"), sessionToken: token.map { Secret($0) })
+        let credentials = AWSCredentials(
+            accessKeyID: "AKID", secretAccessKey: Secret("secret"), sessionToken: token.map { Secret($0) })
         let now = Self.moment.secondsSince1970
         return S3Store(
-            configuration: S3Configuration(endpoint: endpoint.map { Endpoint($0)! }, region: region), bucket: "bucket", transport: transport,
-            credentials: signed ? SharedCredentials(StaticAWSCredentials(credentials), now: { now }) : nil, now: { now })
+            configuration: S3Configuration(endpoint: endpoint.map { Endpoint($0)! }, region: region), bucket: "bucket",
+            transport: transport,
+            credentials: signed ? SharedCredentials(StaticAWSCredentials(credentials), now: { now }) : nil, now: { now }
+        )
     }
 
     func slice(_ text: String) async throws -> (BufferSlice, ContentDigest) {
@@ -43,7 +47,9 @@ import Testing
         }
     }
 
-    static let checked: HTTPHeaders = ["ETag": "\"e1\"", "x-amz-checksum-crc64nvme": "rosUhgp5mIg=", "x-amz-checksum-type": "FULL_OBJECT"]
+    static let checked: HTTPHeaders = [
+        "ETag": "\"e1\"", "x-amz-checksum-crc64nvme": "rosUhgp5mIg=", "x-amz-checksum-type": "FULL_OBJECT",
+    ]
 
     // MARK: writing
 
@@ -52,7 +58,8 @@ import Testing
         let (body, digest) = try await slice("123456789")
         let receipt = try await store(transport, token: "tok").put(
             PutRequest(
-                key: "a b", body: body, digest: digest, attributes: ObjectAttributes(contentType: "text/plain", userMetadata: ["k": "ü"]),
+                key: "a b", body: body, digest: digest,
+                attributes: ObjectAttributes(contentType: "text/plain", userMetadata: ["k": "ü"]),
                 condition: .absent))
         #expect(receipt.version == VersionToken("e1"))
         #expect(receipt.checksums.crc64nvme == 0xAE8B_1486_0A79_9888)
@@ -71,7 +78,8 @@ import Testing
         #expect(
             request.headers["authorization"]?.hasPrefix(
                 "AWS4-HMAC-SHA256 Credential=AKID/20261121/us-east-1/s3/aws4_request, SignedHeaders=content-type;host;if-none-match;"
-                    + "x-amz-checksum-crc64nvme;x-amz-content-sha256;x-amz-date;x-amz-meta-k;x-amz-security-token, Signature=") == true)
+                    + "x-amz-checksum-crc64nvme;x-amz-content-sha256;x-amz-date;x-amz-meta-k;x-amz-security-token, Signature="
+            ) == true)
     }
 
     @Test func anonymousRequestsCarryNoSignature() async throws {
@@ -86,7 +94,9 @@ import Testing
         let transport = ScriptedTransport(Reply(404, body: "<Error><Code>NoSuchKey</Code></Error>"))
         let error = await failure { () throws(StoreError) in
             try await store(transport).put(
-                PutRequest(key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(), condition: .matches(VersionToken("e0"))))
+                PutRequest(
+                    key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(),
+                    condition: .matches(VersionToken("e0"))))
         }
         #expect(error?.code == .preconditionFailed)
         #expect(transport.requests[0].headers["if-match"] == "\"e0\"")
@@ -97,7 +107,8 @@ import Testing
         let error = await failure { () throws(StoreError) in
             try await store(transport).put(
                 PutRequest(
-                    key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(cacheControl: "x\r\ny: z"), condition: .absent))
+                    key: "k", body: nil, digest: ContentDigest(),
+                    attributes: ObjectAttributes(cacheControl: "x\r\ny: z"), condition: .absent))
         }
         #expect(error?.code == .unsupportedObject)
         #expect(error?.message.contains("Cache-Control") == true)
@@ -107,7 +118,8 @@ import Testing
     @Test func aWriteWithoutETagIsOfUnknownOutcome() async {
         let error = await failure { () throws(StoreError) in
             try await store(ScriptedTransport(Reply(200))).put(
-                PutRequest(key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(), condition: .absent))
+                PutRequest(
+                    key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(), condition: .absent))
         }
         #expect(error?.code == .invalidResponse)
         #expect(error?.retry == .unknownOutcome)
@@ -126,12 +138,19 @@ import Testing
         }
     }
 
-    let pinned = ReadRequest(key: "k", range: ByteRange(offset: 2, length: 4), version: VersionToken("e1"), objectSize: 9)
-    let whole = ReadRequest(key: "k", range: ByteRange(offset: 0, length: 9), version: VersionToken("e1"), objectSize: 9)
+    let pinned = ReadRequest(
+        key: "k", range: ByteRange(offset: 2, length: 4), version: VersionToken("e1"), objectSize: 9)
+    let whole = ReadRequest(
+        key: "k", range: ByteRange(offset: 0, length: 9), version: VersionToken("e1"), objectSize: 9)
 
     @Test func aRangeIsPinnedAndChecked() async throws {
         let (result, request) = try await read(
-            Reply(206, ["ETag": "\"e1\"", "Content-Range": "bytes 2-5/9", "Content-Length": "4", "x-amz-checksum-crc64nvme": "rosUhgp5mIg="], body: "3456"), pinned)
+            Reply(
+                206,
+                [
+                    "ETag": "\"e1\"", "Content-Range": "bytes 2-5/9", "Content-Length": "4",
+                    "x-amz-checksum-crc64nvme": "rosUhgp5mIg=",
+                ], body: "3456"), pinned)
         let reply = try result.get()
         #expect(reply.description.object.size == 9)
         #expect(reply.description.object.checksums.isEmpty)
@@ -161,7 +180,9 @@ import Testing
 
     @Test func aCompositeChecksumIsNoneOfTheBytes() async throws {
         let (result, _) = try await read(
-            Reply(200, ["ETag": "\"e1\"", "x-amz-checksum-crc32c": "4waSgw==-2", "x-amz-checksum-type": "COMPOSITE"], body: "123456789"), whole)
+            Reply(
+                200, ["ETag": "\"e1\"", "x-amz-checksum-crc32c": "4waSgw==-2", "x-amz-checksum-type": "COMPOSITE"],
+                body: "123456789"), whole)
         #expect(try result.get().description.object.checksums.isEmpty)
     }
 
@@ -193,7 +214,8 @@ import Testing
     @Test func aRepeatedClaimIsNoChecksum() async throws {
         var headers = Self.checked
         headers.append("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
-        #expect(try await read(Reply(200, headers, body: "123456780"), whole).0.get().description.object.checksums.isEmpty)
+        #expect(
+            try await read(Reply(200, headers, body: "123456780"), whole).0.get().description.object.checksums.isEmpty)
     }
 
     @Test func anEmptyObjectIsReadWithoutRange() async throws {
@@ -212,41 +234,57 @@ import Testing
             return try await store(ScriptedTransport(Reply(200, all))).head("k").object.archiveTier
         }
         #expect(try await tier(["x-amz-storage-class": "GLACIER"]) == "GLACIER")
-        #expect(try await tier(["x-amz-storage-class": "GLACIER", "x-amz-restore": "ongoing-request=\"true\""]) == "GLACIER")
-        #expect(try await tier(["x-amz-storage-class": "GLACIER", "x-amz-restore": "ongoing-request=\"false\", expiry-date=\"x\""]) == nil)
-        #expect(try await tier(["x-amz-storage-class": "INTELLIGENT_TIERING", "x-amz-archive-status": "ARCHIVE_ACCESS"]) == "ARCHIVE_ACCESS")
+        #expect(
+            try await tier(["x-amz-storage-class": "GLACIER", "x-amz-restore": "ongoing-request=\"true\""]) == "GLACIER"
+        )
+        #expect(
+            try await tier([
+                "x-amz-storage-class": "GLACIER", "x-amz-restore": "ongoing-request=\"false\", expiry-date=\"x\"",
+            ]) == nil)
+        #expect(
+            try await tier(["x-amz-storage-class": "INTELLIGENT_TIERING", "x-amz-archive-status": "ARCHIVE_ACCESS"])
+                == "ARCHIVE_ACCESS")
         #expect(try await tier(["x-amz-storage-class": "STANDARD_IA"]) == nil)
     }
 
     // MARK: listing
 
     @Test func aListingAsksForEncodedKeysAndStopsAtItsEnd() async throws {
-        let body = "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>n</NextContinuationToken>"
-            + ["a", "b", "c"].map { "<Contents><Key>\($0)</Key><ETag>e</ETag><Size>1</Size></Contents>" }.joined() + "</ListBucketResult>"
+        let body =
+            "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>n</NextContinuationToken>"
+            + ["a", "b", "c"].map { "<Contents><Key>\($0)</Key><ETag>e</ETag><Size>1</Size></Contents>" }.joined()
+            + "</ListBucketResult>"
         let transport = ScriptedTransport(Reply(200, body: body))
         let store = store(transport)
         let page = try await store.list(ListRequest(prefix: "p/ü", startAfter: "p/ü1", limit: 5000))
         #expect(page.objects.count == 3)
         #expect(page.next == "n")
-        #expect(transport.requests[0].target == "/bucket?encoding-type=url&list-type=2&max-keys=1000&prefix=p%2F%C3%BC&start-after=p%2F%C3%BC1")
+        #expect(
+            transport.requests[0].target
+                == "/bucket?encoding-type=url&list-type=2&max-keys=1000&prefix=p%2F%C3%BC&start-after=p%2F%C3%BC1")
         let bounded = try await store.list(ListRequest(startAfter: "x", endBefore: "c", cursor: "t+/"))
         #expect(bounded.objects.map(\.key) == ["a", "b"])
         #expect(bounded.next == nil)
-        #expect(transport.requests[1].target == "/bucket?continuation-token=t%2B%2F&encoding-type=url&list-type=2&max-keys=1000")
+        #expect(
+            transport.requests[1].target
+                == "/bucket?continuation-token=t%2B%2F&encoding-type=url&list-type=2&max-keys=1000")
     }
 
     @Test(arguments: [
         "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>", "<html/>", "", "<ListBucketResult>",
     ])
     func brokenListingsAreRefused(body: String) async {
-        let error = await failure { () throws(StoreError) in try await store(ScriptedTransport(Reply(200, body: body))).list(ListRequest()) }
+        let error = await failure { () throws(StoreError) in
+            try await store(ScriptedTransport(Reply(200, body: body))).list(ListRequest())
+        }
         #expect(error?.code == .invalidResponse)
         #expect(error?.retry == .transient)
     }
 
     @Test func anErrorInsideASuccessfulListingIsThatError() async {
         let error = await failure { () throws(StoreError) in
-            try await store(ScriptedTransport(Reply(200, body: "<Error><Code>SlowDown</Code></Error>"))).list(ListRequest())
+            try await store(ScriptedTransport(Reply(200, body: "<Error><Code>SlowDown</Code></Error>"))).list(
+                ListRequest())
         }
         #expect(error?.code == .throttled)
     }
@@ -256,14 +294,17 @@ import Testing
     @Test func aWrongRegionIsLearnedAndTheRequestSentAgain() async throws {
         let transport = ScriptedTransport { request, _ in
             request.url.contains("eu-west-1")
-                ? Reply(200, ["ETag": "\"e\"", "Content-Length": "1"]) : Reply(301, ["x-amz-bucket-region": "eu-west-1"])
+                ? Reply(200, ["ETag": "\"e\"", "Content-Length": "1"])
+                : Reply(301, ["x-amz-bucket-region": "eu-west-1"])
         }
         let store = store(transport, endpoint: nil)
         _ = try await store.head("k")
         _ = try await store.head("k")
-        #expect(transport.requests.map(\.url) == [
-            "https://bucket.s3.us-east-1.amazonaws.com/k", "https://bucket.s3.eu-west-1.amazonaws.com/k", "https://bucket.s3.eu-west-1.amazonaws.com/k",
-        ])
+        #expect(
+            transport.requests.map(\.url) == [
+                "https://bucket.s3.us-east-1.amazonaws.com/k", "https://bucket.s3.eu-west-1.amazonaws.com/k",
+                "https://bucket.s3.eu-west-1.amazonaws.com/k",
+            ])
         #expect(transport.requests[1].headers["authorization"]?.contains("/eu-west-1/s3/") == true)
         #expect(store.learned == ["bucket bucket is in region eu-west-1, not us-east-1"])
     }
@@ -274,14 +315,17 @@ import Testing
                 ? Reply(200, ["ETag": "\"e\"", "Content-Length": "1"])
                 : Reply(400, body: "<Error><Code>AuthorizationHeaderMalformed</Code><Region>garage</Region></Error>")
         }
-        let page = await failure { () throws(StoreError) in try await store(transport).delete([DeleteRequest(key: "k", version: nil)])[0].get() }
+        let page = await failure { () throws(StoreError) in
+            try await store(transport).delete([DeleteRequest(key: "k", version: nil)])[0].get()
+        }
         #expect(page == nil)
         #expect(transport.requests.map(\.url) == ["http://127.0.0.1:9000/bucket/k", "http://127.0.0.1:9000/bucket/k"])
     }
 
     @Test(arguments: [
         ("https://bucket.s3-eu-west-1.amazonaws.com/k?x", true), ("https://evil.example/k", false),
-        ("https://bucket.s3.amazonaws.com.evil.example/k", false), ("http://bucket.s3.eu-west-1.amazonaws.com/k", false),
+        ("https://bucket.s3.amazonaws.com.evil.example/k", false),
+        ("http://bucket.s3.eu-west-1.amazonaws.com/k", false),
     ])
     func temporaryRedirectsAreFollowedWithinAmazonOnly(location: String, isFollowed: Bool) async {
         let transport = ScriptedTransport { request, number in
@@ -303,12 +347,15 @@ import Testing
         let transport = ScriptedTransport { request, _ in
             request.headers["x-amz-date"] == "20261121T040405Z"
                 ? Reply(200, ["ETag": "\"e\"", "Content-Length": "1"])
-                : Reply(403, ["Date": "Sat, 21 Nov 2026 04:04:05 GMT"], body: "<Error><Code>RequestTimeTooSkewed</Code></Error>")
+                : Reply(
+                    403, ["Date": "Sat, 21 Nov 2026 04:04:05 GMT"],
+                    body: "<Error><Code>RequestTimeTooSkewed</Code></Error>")
         }
         let store = store(transport)
         let buffer = try await Self.pool.acquire(1)
         _ = await failure { () throws(StoreError) in
-            try await store.read(ReadRequest(key: "k", range: ByteRange(offset: 0, length: 1), version: nil), into: buffer)
+            try await store.read(
+                ReadRequest(key: "k", range: ByteRange(offset: 0, length: 1), version: nil), into: buffer)
         }
         _ = try await store.head("k")
         #expect(transport.requests.count == 3)

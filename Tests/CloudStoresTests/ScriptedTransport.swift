@@ -44,11 +44,13 @@ final class ScriptedTransport: HTTPTransport {
         let reply = try answer(request, number)
         if case .buffer(let buffer, let limit) = sink, (200..<300).contains(reply.status) {
             guard reply.body.count <= limit else {
-                throw HTTPFailure(code: .bodyTooLong, message: "the body is longer than asked for", mayHaveBeenProcessed: true)
+                throw HTTPFailure(
+                    code: .bodyTooLong, message: "the body is longer than asked for", mayHaveBeenProcessed: true)
             }
             buffer.base.copyMemory(from: reply.body, byteCount: reply.body.count)
             let digest = reply.body.withUnsafeBytes { ContentDigest(of: $0) }
-            return HTTPResponse(status: reply.status, headers: reply.headers, received: reply.body.count, digest: digest)
+            return HTTPResponse(
+                status: reply.status, headers: reply.headers, received: reply.body.count, digest: digest)
         }
         return HTTPResponse(status: reply.status, headers: reply.headers, body: reply.body)
     }
