@@ -254,8 +254,7 @@ final class ConnectionHandler: ChannelDuplexHandler, @unchecked Sendable {
     /// Ends the connection without an answer.
     func abort(reset: Bool) {
         guard let context else { return }
-        exchange = nil
-        outflow = nil
+        endExchangeUnanswered()
         if reset, let provider = context.channel as? any SocketOptionProvider {
             provider.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenComplete { [self] _ in
                 self.context?.close(promise: nil)
@@ -270,7 +269,8 @@ final class ConnectionHandler: ChannelDuplexHandler, @unchecked Sendable {
         context.fireChannelWritabilityChanged()
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
+    /// Whoever waits for the body learns that the rest will not come.
+    private func endExchangeUnanswered() {
         let consumer = exchange?.consumer
         exchange?.consumer = .none
         outflow = nil
@@ -280,6 +280,10 @@ final class ConnectionHandler: ChannelDuplexHandler, @unchecked Sendable {
         default: break
         }
         exchange = nil
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        endExchangeUnanswered()
         queue.removeAll()
         context.fireChannelInactive()
     }
