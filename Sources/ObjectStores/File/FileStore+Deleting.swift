@@ -39,8 +39,11 @@ private struct FileDeletion {
                 failures[index] = error
             }
         }
-        for (directory, indices) in changed {
-            guard let error = settle(directory) else { continue }
+        // Removing empty directories first leaves fewer to be made durable.
+        var standing: [[UInt8]: [Int]] = [:]
+        for (directory, indices) in changed { standing[prune(directory), default: []] += indices }
+        for (directory, indices) in standing {
+            guard let error = makeDurable(directory) else { continue }
             for index in indices { failures[index] = FileFailure(error, "synchronising", tree.text(directory)) }
         }
         return zip(requests, failures).map { request, failure in
@@ -80,19 +83,23 @@ private struct FileDeletion {
         }
     }
 
-    /// Removes the directory and those above it as far as they are empty, never the root, and makes what is left durable.
-    private func settle(_ path: [UInt8]) -> Errno? {
+    /// Removes the directory and those above it as far as they are empty, never the root; returns the first that stays.
+    private func prune(_ path: [UInt8]) -> [UInt8] {
         var path = path[...]
         while !path.isEmpty {
             let start = path.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? path.startIndex
             let above = path[..<max(path.startIndex, start - 1)]
-            let failure = Errno.of { () throws(Errno) in
-                try removeIfEmpty(Array(path[start...]), in: Array(above))
-            }
+            let failure = Errno.of { () throws(Errno) in try removeIfEmpty(Array(path[start...]), in: Array(above)) }
             // Not empty, or not ours to remove: here the emptying ends. What another delete has removed is gone for both.
             if let failure, failure != .absent { break }
             path = above
         }
+        return Array(path)
+    }
+
+    /// When another delete removes the directory in between, the one above it tells that its names are gone.
+    private func makeDurable(_ path: [UInt8]) -> Errno? {
+        var path = path[...]
         while true {
             let failure = Errno.of { () throws(Errno) in
                 let directory = try tree.directory.openDirectory(Array(path))

@@ -58,7 +58,7 @@ struct FileUpload {
                 _ = try directory.open(Self.parts, O_RDWR | O_CREAT | O_EXCL, mode: 0o666)
                 let description = try directory.open(Self.description, O_RDWR | O_CREAT | O_EXCL, mode: 0o666)
                 try description.write(text, at: 0)
-                try scratch.directory.renameExclusively(temporary, to: uploads, Array(id.utf8))
+                try scratch.directory.rename(temporary, to: uploads, Array(id.utf8))
             } catch {
                 throw FileFailure(
                     error, "making room for", tree.text(FileNames.path(of: request.key)), bytesNeeded: request.size)
