@@ -9,12 +9,18 @@ struct KeyLookup {
     let store: any ObjectStore
     let side: TransferFailure.Side
     private let keys: [ObjectKey]
+    /// Told about every key that the store does not have.
+    private let missing: @Sendable (ObjectKey) -> Void
     private var next = 0
 
-    init(_ store: any ObjectStore, side: TransferFailure.Side, sortedKeys: [ObjectKey]) {
+    init(
+        _ store: any ObjectStore, side: TransferFailure.Side, sortedKeys: [ObjectKey],
+        missing: @escaping @Sendable (ObjectKey) -> Void = { _ in }
+    ) {
         self.store = store
         self.side = side
         self.keys = sortedKeys
+        self.missing = missing
     }
 
     /// The objects among the next keys; nil when all were looked up.
@@ -31,17 +37,20 @@ struct KeyLookup {
     private func lookUp(_ keys: [ObjectKey]) async throws -> [ListedObject] {
         let store = store
         let side = side
+        let missing = missing
         return try await withThrowingTaskGroup(of: ListedObject?.self) { group in
             var found: [ListedObject] = []
             for (index, key) in keys.enumerated() {
                 if index >= Self.parallel, let object = try await group.next() ?? nil { found.append(object) }
                 group.addTask {
                     do throws(StoreError) {
-                        return try await store.head(key).object
+                        // A key that the store cannot hold is not there, and need not be asked for.
+                        if store.rules.problem(with: key) == nil { return try await store.head(key).object }
                     } catch {
-                        if error.code == .notFound { return nil }
-                        throw TransferFailure(side, error)
+                        guard error.code == .notFound else { throw TransferFailure(side, error) }
                     }
+                    missing(key)
+                    return nil
                 }
             }
             for try await object in group { if let object { found.append(object) } }

@@ -28,9 +28,11 @@ package enum SkipReason: Sendable, Hashable {
     case conflict
     /// The source store shows a name that is not an object.
     case unlistable(String)
+    /// Asked for by its key, and the source does not have it.
+    case missing
     /// Gone from the source before it could be read.
     case vanished
-    /// Held back because the run had failures.
+    /// Not deleted: the source has the object, although its listing did not show it.
     case deletionHeldBack
 }
 

@@ -42,8 +42,9 @@ extension SkipReason {
         case .conflict:
             "somebody changed it at the target; decide which one is right, then run again with --on-conflict replace or remove it there"
         case .unlistable(let reason): "it is not an object: \(reason)"
+        case .missing: "the source has no object of that name"
         case .vanished: "it was deleted from the source before it could be read"
-        case .deletionHeldBack: "its deletion is held back because the run had failures"
+        case .deletionHeldBack: "it was not deleted: the source has it, although its listing did not show it"
         }
     }
 
@@ -54,6 +55,7 @@ extension SkipReason {
         case .tooLarge: "too-large"
         case .conflict: "conflict"
         case .unlistable: "unlistable"
+        case .missing: "missing"
         case .vanished: "vanished"
         case .deletionHeldBack: "deletion-held-back"
         }
