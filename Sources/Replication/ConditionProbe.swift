@@ -11,8 +11,9 @@ struct ConditionProbe {
 
     let target: any ObjectStore
     let ledger: any Ledger
-    /// Makes the probe's key unguessable.
+    /// Makes the probe's keys unguessable.
     let nonce: String
+    let time: any Timekeeper
 
     func conditionsAreEnforced() async throws -> Bool {
         let subject = "\(target.name) "
@@ -24,25 +25,43 @@ struct ConditionProbe {
         return enforced
     }
 
+    /// Keys that are tried before the probe gives up: a lost reply spoils one, because nobody knows what its write did.
+    static let maxAttempts = 5
+
     private func probe() async throws -> Bool {
-        let key = ReservedKeys.probePrefix + ObjectKey(nonce)
+        var attempt = 1
+        while true {
+            let key = ReservedKeys.probePrefix + ObjectKey("\(nonce)-\(attempt)")
+            do throws(StoreError) {
+                let enforced = try await createTwice(key)
+                await remove(key)
+                return enforced
+            } catch {
+                await remove(key)
+                guard error.retry == .unknownOutcome, attempt < Self.maxAttempts, !Task.isCancelled else {
+                    throw TransferFailure(.target, error)
+                }
+            }
+            try await time.sleep(for: .milliseconds(100 << attempt))
+            attempt += 1
+        }
+    }
+
+    private func createTwice(_ key: ObjectKey) async throws(StoreError) -> Bool {
         let request = PutRequest(
             key: key, body: nil, digest: ContentDigest(), attributes: ObjectAttributes(), condition: .absent)
-        let enforced: Bool
+        _ = try await target.put(request)
         do throws(StoreError) {
             _ = try await target.put(request)
-            do throws(StoreError) {
-                _ = try await target.put(request)
-                enforced = false
-            } catch {
-                guard error.code == .preconditionFailed else { throw error }
-                enforced = true
-            }
+            return false
         } catch {
-            throw TransferFailure(.target, error)
+            guard error.code == .preconditionFailed else { throw error }
+            return true
         }
-        // A leftover of a few bytes under the reserved prefix harms nobody.
+    }
+
+    /// A leftover of a few bytes under the reserved prefix harms nobody.
+    private func remove(_ key: ObjectKey) async {
         _ = await target.delete([DeleteRequest(key: key, version: nil)])
-        return enforced
     }
 }

@@ -18,6 +18,9 @@ package struct Replicator: Sendable {
     private let nonce: String
     private let executors: [any TaskExecutor]
 
+    /// Keys after which the planner tells what it has counted, and looks at the clock.
+    private static let tallied = 1024
+
     /// Readable while the run goes.
     package let progress: RunProgress
 
@@ -52,7 +55,8 @@ package struct Replicator: Sendable {
         } catch {
             failure = TransferFailure(error)
         }
-        do { try await writer.flush() } catch { failure = failure ?? TransferFailure(error) }
+        // A task of its own, which nobody cancels: what was finished is recorded however the run ends.
+        do { try await Task { try await writer.flush() }.value } catch { failure = failure ?? TransferFailure(error) }
         if Task.isCancelled, failure == nil || failure?.code == .cancelled {
             failure = nil
             stop = .interrupted
@@ -61,8 +65,10 @@ package struct Replicator: Sendable {
     }
 
     private func replicate(_ writer: LedgerWriter) async throws -> RunStop? {
-        if !options.dryRun { try await abortLeftovers(writer) }
-        try await ledger.clearDeleteCandidates()
+        if !options.dryRun {
+            try await abortLeftovers(writer)
+            try await ledger.clearDeleteCandidates()
+        }
         let context = RunContext(
             source: source, target: try await writableTarget(), ledger: writer, pool: pool, options: options, time: time,
             observer: observer, progress: progress, executors: executors)
@@ -92,7 +98,8 @@ package struct Replicator: Sendable {
             switch target.capabilities.conditionalWrites {
             case .enforced: true
             case .ignored: false
-            case .unproven: try await ConditionProbe(target: target, ledger: ledger, nonce: nonce).conditionsAreEnforced()
+            case .unproven:
+                try await ConditionProbe(target: target, ledger: ledger, nonce: nonce, time: time).conditionsAreEnforced()
             }
         guard !enforced else { return target }
         observer.handle(
@@ -106,15 +113,15 @@ package struct Replicator: Sendable {
 
     private func copyAll(_ context: RunContext) async throws -> RunStop? {
         let window = ConcurrencyLimit(2 * options.concurrency)
-        return try await withThrowingDiscardingTaskGroup { group in
-            let flusher = Task {
-                while !Task.isCancelled {
-                    try await time.sleep(for: LedgerWriter.interval)
-                    try await context.ledger.flush()
-                }
+        let flusher = Task {
+            while !Task.isCancelled {
+                try await time.sleep(for: LedgerWriter.interval)
+                try await context.ledger.flush()
             }
-            defer { flusher.cancel() }
-            return try await planAndStart(context, window: window, in: &group)
+        }
+        defer { flusher.cancel() }
+        return try await withThrowingDiscardingTaskGroup { group in
+            try await planAndStart(context, window: window, in: &group)
         }
     }
 
@@ -130,39 +137,45 @@ package struct Replicator: Sendable {
         var startedBytes: Int64 = 0
         var candidates: [DeleteCandidate] = []
         defer { progress.update { $0.addListed(tally) } }
-        while let joined = try await join.next() {
+        // The group is cancelled by the first failure that ends the run; it throws that failure when this returns.
+        while !group.isCancelled, let joined = try await join.next() {
+            if tally.sourceObjects + tally.targetObjects + tally.filteredObjects >= Self.tallied {
+                progress.update { $0.addListed(tally) }
+                tally = RunCounts()
+                try Task.checkCancellation()
+                if let stop = limits.stop(before: 0, moved: 0, time: time) { return stop }
+            }
             guard options.filter.includes(joined.key) else {
                 if !ReservedKeys.contains(joined.key) { tally.filteredObjects += 1 }
                 continue
             }
             if let object = joined.source {
                 tally.sourceObjects += 1
-                tally.sourceBytes += object.size
+                tally.sourceBytes.addSize(object.size)
             }
             if joined.target != nil { tally.targetObjects += 1 }
             let decision = planner.decide(joined)
             if decision == .unchanged {
                 tally.unchangedObjects += 1
-                tally.unchangedBytes += joined.source!.size
+                tally.unchangedBytes.addSize(joined.source!.size)
             } else {
                 if let size = decision.transferSize(joined) {
                     let moved = startedBytes - progress.counts.adoptedBytes
                     if let stop = limits.stop(before: size, moved: moved, time: time) { return stop }
-                    startedBytes += size
+                    startedBytes.addSize(size)
                 }
                 if decision == .deleteCandidate, let object = joined.target {
                     candidates.append(DeleteCandidate(key: object.key, targetVersion: object.version, size: object.size))
-                    if candidates.count >= DeletePhase.page { try await hold(&candidates) }
+                    if candidates.count >= DeletePhase.page {
+                        try await context.hold(candidates)
+                        candidates.removeAll(keepingCapacity: true)
+                    }
                 }
                 try await start(decision, joined, context, window: window, in: &group)
             }
-            if (tally.sourceObjects + tally.targetObjects) & 1023 == 0 {
-                progress.update { $0.addListed(tally) }
-                tally = RunCounts()
-                try Task.checkCancellation()
-            }
         }
-        try await hold(&candidates)
+        try Task.checkCancellation()
+        try await context.hold(candidates)
         progress.markListed()
         return nil
     }
@@ -213,14 +226,6 @@ package struct Replicator: Sendable {
         return found.isEmpty ? nil : found
     }
 
-    private func hold(_ candidates: inout [DeleteCandidate]) async throws {
-        guard !candidates.isEmpty else { return }
-        try await ledger.addDeleteCandidates(candidates)
-        let count = candidates.count
-        progress.update { $0.deleteCandidates += count }
-        candidates.removeAll(keepingCapacity: true)
-    }
-
     private func start(
         _ decision: SyncDecision, _ joined: JoinedKey, _ context: RunContext, window: ConcurrencyLimit,
         in group: inout ThrowingDiscardingTaskGroup<any Error>
@@ -231,13 +236,14 @@ package struct Replicator: Sendable {
         case .forget: if !options.dryRun { try await context.ledger.record(.forget(joined.key)) }
         case .skip(let reason): skip(joined.key, reason)
         case .keepForeign: skip(joined.key, .conflict)
-        case .copy, .compare, .settleConflict:
+        case .copy, .compare, .settleConflict, .settleDeletion:
             try await window.acquire()
             let work = ObjectWork(context: context, decision: decision, joined: joined)
-            group.addTask(executorPreference: context.nextExecutor()) {
+            let started = group.addTaskUnlessCancelled(executorPreference: context.nextExecutor()) {
                 defer { window.release() }
                 try await work.run()
             }
+            if !started { window.release() }
         }
     }
 
@@ -264,7 +270,7 @@ package struct Replicator: Sendable {
                         + "the next run without failures does them"))
             return
         }
-        try await phase.run()
+        if !options.dryRun { try await phase.run() }
     }
 }
 
@@ -282,10 +288,10 @@ extension RunCounts {
     /// Adds what the planner has counted since the last time.
     mutating func addListed(_ tally: RunCounts) {
         sourceObjects += tally.sourceObjects
-        sourceBytes += tally.sourceBytes
+        sourceBytes.addSize(tally.sourceBytes)
         targetObjects += tally.targetObjects
         unchangedObjects += tally.unchangedObjects
-        unchangedBytes += tally.unchangedBytes
+        unchangedBytes.addSize(tally.unchangedBytes)
         filteredObjects += tally.filteredObjects
     }
 }
