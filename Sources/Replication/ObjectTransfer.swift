@@ -11,6 +11,8 @@ struct ObjectTransfer {
     let context: RunContext
     let condition: WriteCondition
     let reason: CopyReason
+    /// What the ledger says of the key before the copy.
+    let row: LedgerRow?
 
     /// Returns after the ledger has the row. Starts again from the new version when the source changes in between.
     func run(_ listed: ListedObject) async throws {
@@ -40,12 +42,16 @@ struct ObjectTransfer {
             object.size <= context.singleRequestLimit
             ? try await context.transfers.withPermit { try await copyInOneRequest(object) }
             : try await context.largeObjects.withPermit { try await copyInParts(object) }
-        let evidence = try await WriteVerification(context: context, key: object.key, digest: digest).evidence(for: receipt)
-        let row = LedgerRow(
-            key: object.key, sourceVersion: object.version, sourceModified: object.modified, targetVersion: receipt.version,
-            size: object.size, checksums: ObjectChecksums(crc32c: digest.crc32c, crc64nvme: digest.crc64nvme),
-            evidence: evidence, verifiedAt: context.time.nowSeconds())
-        return (row, evidence)
+        let now = context.time.nowSeconds()
+        do {
+            let evidence = try await WriteVerification(context: context, key: object.key, digest: digest).evidence(for: receipt)
+            return (LedgerRow(of: object, at: receipt.version, digest, evidence, verifiedAt: now), evidence)
+        } catch {
+            // What is there now is this run's own and not proven: the next run writes it again.
+            try await context.ledger.record(
+                .record(LedgerRow(of: object, at: receipt.version, digest, .none, verifiedAt: now)))
+            throw error
+        }
     }
 
     private func copyInOneRequest(_ object: ListedObject) async throws -> (ContentDigest, WriteReceipt) {
@@ -58,7 +64,7 @@ struct ObjectTransfer {
         try reply.digest.check(against: reply.description.object.checksums)
         let (attributes, fingerprint) = targetAttributes(reply.description.attributes, object, digest: reply.digest)
         let write = ConditionalWrite(
-            context: context, key: object.key, condition: condition, digest: reply.digest, fingerprint: fingerprint)
+            context: context, object: object, condition: condition, digest: reply.digest, fingerprint: fingerprint, row: row)
         let body = object.size == 0 ? nil : buffer.slice(Int(object.size))
         let receipt = try await write.perform { () throws(StoreError) in
             try await context.target.put(
@@ -87,7 +93,7 @@ struct ObjectTransfer {
         let (attributes, fingerprint) = targetAttributes(description.attributes, object, digest: nil)
         let uploader = MultipartUploader(
             context: context, object: object, plan: plan, attributes: attributes, condition: condition,
-            fingerprint: fingerprint, sourceChecksums: description.object.checksums)
+            fingerprint: fingerprint, sourceChecksums: description.object.checksums, row: row)
         return try await uploader.run()
     }
 
@@ -111,17 +117,10 @@ struct ObjectTransfer {
     }
 
     private func exhausted(_ failure: TransferFailure, _ object: ListedObject) -> TransferFailure {
-        guard failure.code == .store(.versionChanged) else { return failure }
+        guard failure.code != .store(.checksumMismatch) else { return failure }
         return TransferFailure(
             .source, .keepsChanging,
             "\(object.key) was replaced \(context.options.maxRestarts + 1) times while it was read; it will be tried in the next run")
-    }
-}
-
-extension TransferFailure {
-    /// Failures of the source that a fresh look at the object can cure.
-    var startsAgain: Bool {
-        code == .store(.versionChanged) || code == .store(.checksumMismatch)
     }
 }
 
@@ -129,9 +128,10 @@ extension ContentDigest {
     /// Throws when the source store reports another checksum than the bytes that arrived have.
     func check(against reported: ObjectChecksums) throws {
         let arrived = ObjectChecksums(crc32c: crc32c, crc64nvme: crc64nvme)
-        if reported.agrees(with: arrived) == false {
-            throw TransferFailure(
-                .source, .store(.checksumMismatch), "the bytes that arrived do not have the checksum that the source reports")
-        }
+        guard reported.agrees(with: arrived) == false else { return }
+        var failure = TransferFailure(
+            .source, .store(.checksumMismatch), "the bytes that arrived do not have the checksum that the source reports")
+        failure.startsAgain = true
+        throw failure
     }
 }

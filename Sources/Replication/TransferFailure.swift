@@ -27,11 +27,14 @@ package struct TransferFailure: Error, Sendable, CustomStringConvertible {
     package var side: Side
     package var code: Code
     package var message: String
+    /// Whether a fresh look at the source's object can cure it, or confirm that it is gone. What a store has found damaged it has read again already.
+    var startsAgain: Bool
 
     package init(_ side: Side, _ code: Code, _ message: String) {
         self.side = side
         self.code = code
         self.message = message
+        startsAgain = code == .store(.versionChanged) || code == .store(.notFound)
     }
 
     package init(_ side: Side, _ error: StoreError) {
