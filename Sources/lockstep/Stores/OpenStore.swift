@@ -1,3 +1,4 @@
+import Foundation
 import ObjectStores
 import ReplicationModel
 
@@ -16,6 +17,26 @@ struct OpenStore: Sendable {
     let learned: @Sendable () -> [String]
 
     func overlaps(_ other: OpenStore) -> Bool {
-        endpoint == other.endpoint && location.overlaps(other.location)
+        endpoint == other.endpoint && location.withoutLinks.overlaps(other.location.withoutLinks)
+    }
+}
+
+extension ObjectLocation {
+    /// A directory under its real path, as far as it exists: two paths to one directory overlap. Others as they are.
+    fileprivate var withoutLinks: ObjectLocation {
+        guard service == .file else { return self }
+        var existing = URL(fileURLWithPath: bucket)
+        var rest: [String] = []
+        while existing.path != "/" {
+            if let real = realpath(existing.path, nil) {
+                defer { free(real) }
+                existing = URL(fileURLWithPath: String(cString: real))
+                break
+            }
+            rest.append(existing.lastPathComponent)
+            existing.deleteLastPathComponent()
+        }
+        for name in rest.reversed() { existing.appendPathComponent(name) }
+        return ObjectLocation(service: .file, bucket: existing.path)
     }
 }

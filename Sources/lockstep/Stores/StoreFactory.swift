@@ -101,14 +101,14 @@ struct StoreFactory {
         let store = AzureBlobStore(
             configuration: configuration, account: location.account, container: location.bucket, transport: transport,
             credentials: SharedCredentials(credentials), now: seconds)
-        return (store, configuration.endpoint.description, { [] })
+        return (store, configuration.endpoint.description, { store.learned })
     }
 
     private func files(_ location: ObjectLocation, _ connection: Connection, _ use: Use) throws -> Base {
         guard connection == Connection() else {
             throw CommandFailure(.usage, "\(location) is a directory: it has no endpoint, region or profile")
         }
-        let options = FileStoreOptions(isReadOnly: use == .reading, createsRoot: use == .writing)
+        let options = FileStoreOptions(isReadOnly: use != .writing, createsRoot: use != .reading)
         return (FileStore(root: location.bucket, options: options), "file", { [] })
     }
 
