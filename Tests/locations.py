@@ -35,6 +35,11 @@ def without_marks(metadata):
 class Location:
     """A place for objects. `put` takes HEADERS and `metadata`; `attributes` gives back those that are set."""
 
+    @property
+    def scope(self):
+        """What the simulator's fault rules call the bucket."""
+        return self.url.rstrip("/").rsplit("/", 1)[1]
+
     def fill(self, objects):
         for key, value in objects.items():
             data, attributes = value if isinstance(value, tuple) else (value, {})
@@ -65,6 +70,7 @@ class S3Location(Location):
 
     def put(self, key, data, metadata=None, **headers):
         fields = {"".join(part.title() for part in name.split("_")): value for name, value in headers.items()}
+        # For instance `checksum_algorithm`.
         self.client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data, Metadata=metadata or {}, **fields)
 
     def get(self, key):
@@ -186,11 +192,15 @@ class FileLocation(Location):
 
     def path(self, key):
         """Keys as paths, as the manual says: components that no file system holds are escaped."""
-        names = key.encode().split(b"/")
-        return self.directory / "/".join(
-            os.fsdecode(b"%lockstep%" + name.replace(b"%", b"%25") if name in (b"", b".", b"..") else name)
-            for name in names
-        )
+        names = key.encode(errors="surrogateescape").split(b"/")
+        names = [self.escape(name) if name in (b"", b".", b"..") else name for name in names]
+        if names[0] == b".lockstep":
+            names[0] = self.escape(names[0])
+        return self.directory / os.fsdecode(b"/".join(names))
+
+    @staticmethod
+    def escape(name):
+        return b"%lockstep%" + name.replace(b"%", b"%25")
 
     def put(self, key, data, metadata=None, **headers):
         path = self.path(key)
@@ -224,6 +234,9 @@ class FileLocation(Location):
         for folder, _, files in os.walk(self.directory):
             for file in files:
                 relative = pathlib.Path(folder, file).relative_to(self.directory)
+                # What is not finished is below a folder of this name, which is no part of any key.
+                if relative.parts[0] == ".lockstep":
+                    continue
                 names = [os.fsencode(name) for name in relative.parts]
                 names = [
                     name[len(b"%lockstep%"):].replace(b"%25", b"%") if name.startswith(b"%lockstep%") else name
@@ -236,7 +249,8 @@ class FileLocation(Location):
         self.path(key).unlink()
 
     def open_uploads(self):
-        return [key for key in self.keys() if key.startswith(".lockstep/uploads")]
+        folder = self.directory / ".lockstep"
+        return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def tidy(headers, metadata):
