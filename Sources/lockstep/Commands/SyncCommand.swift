@@ -72,7 +72,7 @@ struct SyncCommand: AsyncParsableCommand {
         options.comparison = comparison.comparison
         options.onConflict = comparison.onConflict
         options.deletion = deletion.deletion(
-            runFolder: CivilTime(secondsSince1970: context.time.nowSeconds()).basic)
+            runFolder: CivilTime(secondsSince1970: context.time.nowSeconds()).basic + "-" + Hex.encode(SecureRandom.bytes(4)))
         options.dryRun = comparison.dryRun
         try limits.apply(to: &options)
         return options
