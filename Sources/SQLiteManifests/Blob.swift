@@ -26,7 +26,8 @@ struct Blob: DatabaseValueConvertible {
 
     static func text(_ statement: SQLiteStatement, _ index: Int32) -> String {
         guard let base = sqlite3_column_text(statement, index) else { return "" }
-        return String(cString: base)
+        let bytes = UnsafeRawBufferPointer(start: base, count: Int(sqlite3_column_bytes(statement, index)))
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
 

@@ -1,4 +1,3 @@
-import Digests
 import GRDB
 import GRDBSQLite
 import Manifests
@@ -8,29 +7,21 @@ extension LedgerRow {
     static let columns =
         "key, source_version, source_modified, target_version, size, crc32c, crc64nvme, md5, evidence, verified_at, row_check"
 
-    /// XXH3 over every column: SQLite does not notice a flipped bit inside a value.
-    var check: Int64 {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(128 + key.bytes.count)
-        func append(_ field: some Collection<UInt8>) {
-            withUnsafeBytes(of: UInt32(field.count).littleEndian) { bytes.append(contentsOf: $0) }
-            bytes.append(contentsOf: field)
-        }
-        func append(_ number: Int64) {
-            withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
-        }
-        append(key.bytes)
-        append(sourceVersion.text.utf8)
-        append(targetVersion.text.utf8)
-        append(sourceModified)
-        append(size)
-        append(checksums.crc32c.map { Int64($0) } ?? -1)
-        append(checksums.crc64nvme == nil ? 0 : 1)
-        append(Int64(bitPattern: checksums.crc64nvme ?? 0))
-        append(checksums.md5 ?? [])
-        append(Int64(evidence.rawValue))
-        append(verifiedAt)
-        return Int64(bitPattern: bytes.withUnsafeBytes { XXH3.hash64($0) })
+    private var check: Int64 {
+        var check = RowCheck()
+        check.append(key.bytes)
+        check.append(sourceVersion.text.utf8)
+        check.append(targetVersion.text.utf8)
+        check.append(sourceModified)
+        check.append(size)
+        check.append(checksums.crc32c.map { Int64($0) } ?? -1)
+        check.append(checksums.crc64nvme == nil ? 0 : 1)
+        check.append(Int64(bitPattern: checksums.crc64nvme ?? 0))
+        check.append(checksums.md5 == nil ? 0 : 1)
+        check.append(checksums.md5 ?? [])
+        check.append(Int64(evidence.rawValue))
+        check.append(verifiedAt)
+        return check.value
     }
 
     func insert(_ statement: Statement) throws {

@@ -32,13 +32,15 @@ enum LedgerSchema {
                 CREATE TABLE upload (
                     handle TEXT PRIMARY KEY NOT NULL,
                     position INTEGER NOT NULL,
-                    session BLOB NOT NULL
+                    session BLOB NOT NULL,
+                    row_check INTEGER NOT NULL
                 ) WITHOUT ROWID;
 
                 CREATE TABLE delete_candidate (
                     key BLOB PRIMARY KEY NOT NULL,
                     target_version TEXT NOT NULL,
-                    size INTEGER NOT NULL
+                    size INTEGER NOT NULL,
+                    row_check INTEGER NOT NULL
                 ) WITHOUT ROWID;
 
                 PRAGMA user_version = 1;

@@ -12,10 +12,7 @@ package final class PairLock: Sendable {
 
     /// - Returns: nil when another process holds the lock.
     package static func take(path: String) throws(LedgerError) -> PairLock? {
-        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            throw LedgerError(.inaccessible, path: path, message: "the lock cannot be opened: \(String(cString: strerror(errno)))")
-        }
+        let descriptor = try PrivateFile.open(path)
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let reason = errno
             Self.closeDescriptor(descriptor)

@@ -19,11 +19,13 @@ package final class SQLiteLedger: Ledger {
         configuration.journalMode = .wal
         configuration.busyMode = .timeout(10)
         configuration.label = "lockstep.ledger"
-        configuration.prepareDatabase { db in
-            try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -8192;")
-        }
+        try PrivateFile.make(path)
         do {
             queue = try DatabaseQueue(path: path, configuration: configuration)
+            // After opening, because the library relaxes the first one for every database with a write-ahead log.
+            try queue.writeWithoutTransaction { db in
+                try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -8192;")
+            }
             try queue.write { db in
                 let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
                 guard version <= LedgerSchema.version else {
@@ -38,7 +40,7 @@ package final class SQLiteLedger: Ledger {
                         throw LedgerError(
                             .otherPair, path: path, message: "belongs to the pair with \(name) \(known ?? ""), not \(value)")
                     }
-                    try db.execute(sql: "INSERT OR REPLACE INTO pair VALUES (?, ?)", arguments: [name, value])
+                    if known == nil { try db.execute(sql: "INSERT INTO pair VALUES (?, ?)", arguments: [name, value]) }
                 }
             }
         } catch {
@@ -56,7 +58,9 @@ package final class SQLiteLedger: Ledger {
             var rows: [LedgerRow] = []
             rows.reserveCapacity(limit)
             try statement.forEachRow { columns in
-                guard let row = LedgerRow(columns) else { throw Self.damagedRow(path: path) }
+                // A damaged tree may lead in circles, and the caller would page through it for ever.
+                guard let row = LedgerRow(columns), rows.last.map({ $0.key < row.key }) ?? key.map({ $0 < row.key }) ?? true
+                else { throw Self.damagedRow(path: path) }
                 rows.append(row)
             }
             return rows
@@ -88,13 +92,12 @@ package final class SQLiteLedger: Ledger {
                 case .forget(let key):
                     try db.cachedStatement(sql: "DELETE FROM object WHERE key = ?").execute(arguments: [key.blob])
                 case .openUpload(let session):
-                    let encoded = try JSONEncoder().encode(session)
-                    try db.cachedStatement(
-                        sql: """
-                            INSERT OR REPLACE INTO upload (handle, position, session)
-                            VALUES (?, (SELECT coalesce(max(position), 0) + 1 FROM upload), ?)
-                            """
-                    ).execute(arguments: [session.handle, encoded])
+                    try session.insert(
+                        db.cachedStatement(
+                            sql: """
+                                INSERT OR REPLACE INTO upload (handle, position, \(UploadSession.columns))
+                                VALUES (?, (SELECT coalesce(max(position), 0) + 1 FROM upload), ?, ?)
+                                """))
                 case .closeUpload(let session):
                     try db.cachedStatement(sql: "DELETE FROM upload WHERE handle = ?").execute(arguments: [session.handle])
                 }
@@ -105,11 +108,13 @@ package final class SQLiteLedger: Ledger {
     package func openUploads() async throws(LedgerError) -> [UploadSession] {
         let path = path
         return try await access { db in
-            try Data.fetchAll(db, sql: "SELECT session FROM upload ORDER BY position").map { encoded in
-                do { return try JSONDecoder().decode(UploadSession.self, from: encoded) } catch {
-                    throw LedgerError(.damaged, path: path, message: "an upload session cannot be read: \(error)")
-                }
+            let statement = try db.cachedStatement(sql: "SELECT \(UploadSession.columns) FROM upload ORDER BY position")
+            var sessions: [UploadSession] = []
+            try statement.forEachRow { columns in
+                guard let session = try UploadSession(columns) else { throw Self.damagedRow(path: path) }
+                sessions.append(session)
             }
+            return sessions
         }
     }
 
@@ -119,24 +124,23 @@ package final class SQLiteLedger: Ledger {
 
     package func addDeleteCandidates(_ candidates: [DeleteCandidate]) async throws(LedgerError) {
         try await access { db in
-            let statement = try db.cachedStatement(sql: "INSERT OR REPLACE INTO delete_candidate VALUES (?, ?, ?)")
-            for candidate in candidates {
-                try statement.execute(arguments: [candidate.key.blob, candidate.targetVersion.text, candidate.size])
-            }
+            let statement = try db.cachedStatement(sql: "INSERT OR REPLACE INTO delete_candidate VALUES (?, ?, ?, ?)")
+            for candidate in candidates { try candidate.insert(statement) }
         }
     }
 
     package func deleteCandidates(after key: ObjectKey?, limit: Int) async throws(LedgerError) -> [DeleteCandidate] {
-        try await access { db in
+        let path = path
+        return try await access { db in
             let statement = try db.cachedStatement(
-                sql: "SELECT key, target_version, size FROM delete_candidate WHERE key > ? ORDER BY key LIMIT ?")
+                sql: "SELECT \(DeleteCandidate.columns) FROM delete_candidate WHERE key > ? ORDER BY key LIMIT ?")
             try statement.setArguments([(key ?? ObjectKey([])).blob, limit])
             var candidates: [DeleteCandidate] = []
             try statement.forEachRow { columns in
-                candidates.append(
-                    DeleteCandidate(
-                        key: ObjectKey(Blob.read(columns, 0)), targetVersion: VersionToken(Blob.text(columns, 1)),
-                        size: sqlite3_column_int64(columns, 2)))
+                guard let candidate = DeleteCandidate(columns),
+                    candidates.last.map({ $0.key < candidate.key }) ?? key.map({ $0 < candidate.key }) ?? true
+                else { throw Self.damagedRow(path: path) }
+                candidates.append(candidate)
             }
             return candidates
         }
@@ -160,6 +164,11 @@ package final class SQLiteLedger: Ledger {
 
     package func count() async throws(LedgerError) -> Int {
         try await access { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM object") ?? 0 }
+    }
+
+    /// SQLite's `synchronous`: 2 is FULL.
+    package func synchronousLevel() async throws(LedgerError) -> Int {
+        try await access { db in try Int.fetchOne(db, sql: "PRAGMA synchronous") ?? 0 }
     }
 
     package func close() async throws(LedgerError) {
