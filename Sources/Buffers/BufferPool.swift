@@ -10,7 +10,7 @@ import Synchronization
 /// `acquire` waits, first come first served, until the bytes fit under the limit. Freed regions are kept for reuse by
 /// size class and given back to the system when another class needs the room, so resident memory stays under `limit`.
 package final class BufferPool: Sendable {
-    /// Sum of the bytes of all live and idle buffers, at most.
+    /// Sum of the bytes of all live and idle buffers, at most. A whole region: a buffer of any size up to it can be had.
     package let limit: Int
 
     /// Smallest region; smaller requests are rounded up to it.
@@ -41,7 +41,7 @@ package final class BufferPool: Sendable {
 
     package init(limit: Int) {
         precondition(limit >= Self.smallestRegion, "a buffer pool needs room for one region")
-        self.limit = limit
+        self.limit = Self.wholeRegion(within: limit)
         self.state = Mutex(SendableState())
     }
 
@@ -60,8 +60,16 @@ package final class BufferPool: Sendable {
         return (size + mebibyte - 1) / mebibyte * mebibyte
     }
 
+    private static func wholeRegion(within bytes: Int) -> Int {
+        let mebibyte = 1 << 20
+        if bytes >= mebibyte { return bytes / mebibyte * mebibyte }
+        var region = smallestRegion
+        while region << 1 <= bytes { region <<= 1 }
+        return region
+    }
+
     /// Waits until `size` bytes fit under the limit. Throws `CancellationError` when the task is cancelled while it waits.
-    /// - Precondition: `footprint(size) <= limit`, else it would wait for ever.
+    /// - Precondition: `size <= limit`, else it would wait for ever.
     package func acquire(_ size: Int) async throws -> PooledBuffer {
         let region = Self.footprint(size)
         precondition(region <= limit, "a buffer of \(region) bytes does not fit a pool of \(limit)")
@@ -94,6 +102,9 @@ package final class BufferPool: Sendable {
 
     /// Bytes in live buffers now.
     package var inUse: Int { state.withLock { $0.value.live } }
+
+    /// Callers that wait for room now.
+    package var waiting: Int { state.withLock { $0.value.waiters.count } }
 
     private func cancel(_ id: UInt64) {
         let waiter: Waiter? = state.withLock { box in

@@ -65,11 +65,22 @@ package struct ConditionCheckingStore: ObjectStore {
         }
     }
 
+    /// The write has happened: whatever goes wrong now leaves it for the engine to settle.
     private func confirm(
         _ receipt: WriteReceipt, at key: ObjectKey, _ operation: StoreOperation
     ) async throws(StoreError) -> WriteReceipt {
-        let found = try await base.head(key)
-        guard found.object.version == receipt.version else {
+        let found: VersionToken?
+        do throws(StoreError) {
+            found = try await base.head(key).object.version
+        } catch {
+            guard error.code == .notFound else {
+                throw StoreError(
+                    error.code, operation, key: key, message: "written, but not confirmed: \(error.message)",
+                    retry: .unknownOutcome)
+            }
+            found = nil
+        }
+        guard found == receipt.version else {
             throw StoreError(
                 .preconditionFailed, operation, key: key, message: "another writer replaced the object while it was written")
         }

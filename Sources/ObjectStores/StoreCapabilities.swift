@@ -41,13 +41,17 @@ package struct StoreCapabilities: Sendable {
     package var versionCoversAttributes: Bool
     /// Whether writes report a whole-object checksum that the store computed or verified.
     package var reportsChecksums: Bool
+    /// Whether attributes vouch for the bytes they are found with, because who replaces the bytes replaces the attributes too.
+    /// Not so for files: a program that writes into one leaves its extended attributes.
+    package var attributesFollowBytes: Bool
     /// A bound on how many requests make sense at the same time (files: few; clouds: many).
     package var maxConcurrency: Int
 
     package init(
         partSize: ClosedRange<Int64>, partSizeMultiple: Int64 = 1, maxParts: Int, maxObjectSize: Int64, maxPutSize: Int64,
         maxCopySize: Int64, copiesParts: Bool, conditionalWrites: ConditionalWrites, listingOrder: ListingOrder = .bytewise,
-        listPageLimit: Int, deleteBatch: Int, versionCoversAttributes: Bool, reportsChecksums: Bool, maxConcurrency: Int = 256
+        listPageLimit: Int, deleteBatch: Int, versionCoversAttributes: Bool, reportsChecksums: Bool, attributesFollowBytes: Bool = true,
+        maxConcurrency: Int = 256
     ) {
         self.partSize = partSize
         self.partSizeMultiple = partSizeMultiple
@@ -62,6 +66,7 @@ package struct StoreCapabilities: Sendable {
         self.deleteBatch = deleteBatch
         self.versionCoversAttributes = versionCoversAttributes
         self.reportsChecksums = reportsChecksums
+        self.attributesFollowBytes = attributesFollowBytes
         self.maxConcurrency = maxConcurrency
     }
 }

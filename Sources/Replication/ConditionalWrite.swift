@@ -1,4 +1,5 @@
 import Digests
+import Manifests
 import ObjectStores
 import ReplicationModel
 
@@ -6,17 +7,28 @@ import ReplicationModel
 ///
 /// A lost reply is settled by reading back: if the target holds the bytes that were sent, the write is adopted; if it holds what was there
 /// before, the write is tried again; anything else is somebody else's object, and a conflict.
+///
+/// Where the ledger has a row, it learns before the write which bytes are about to come: a run that ends without knowing the outcome
+/// leaves the next one able to tell its own work from somebody else's.
 struct ConditionalWrite {
     static let maxAttempts = 4
 
     let context: RunContext
-    let key: ObjectKey
+    let object: ListedObject
     let condition: WriteCondition
     let digest: ContentDigest
     /// The provenance mark that the write carries, if there was room for it.
     let fingerprint: String?
+    /// What the ledger says of the key before this write.
+    let row: LedgerRow?
+
+    private var key: ObjectKey { object.key }
 
     func perform(_ write: () async throws(StoreError) -> WriteReceipt) async throws -> WriteReceipt {
+        if let row {
+            try await context.ledger.commit(
+                .record(LedgerRow(of: object, at: row.targetVersion, digest, .none, verifiedAt: row.verifiedAt)))
+        }
         var outcomeUnknown = false
         var attempt = 1
         while true {
@@ -74,7 +86,7 @@ struct ConditionalWrite {
             throw conflictOrFailure(preconditionFailed)
         default:
             // No checksum to compare: the mark says whose write it was, reading back says whether the bytes are right.
-            guard let fingerprint, found.attributes.userMetadata[Provenance.sourceName] == fingerprint else {
+            if let fingerprint, found.attributes.userMetadata[Provenance.sourceName] != fingerprint {
                 throw conflictOrFailure(preconditionFailed)
             }
             return WriteReceipt(version: found.object.version, checksums: ObjectChecksums(), bytesVerified: false)
@@ -83,5 +95,18 @@ struct ConditionalWrite {
 
     private var preconditionFailed: StoreError {
         StoreError(.preconditionFailed, .head, key: key, message: "another object is there")
+    }
+}
+
+extension LedgerRow {
+    /// What is known of `object` and its copy. Evidence `none` vouches for nothing: it says which bytes were being written while the
+    /// target held `version`, or that what is there now is this program's own and not proven.
+    init(
+        of object: ListedObject, at version: VersionToken, _ digest: ContentDigest, _ evidence: EvidenceLevel, verifiedAt: Int64
+    ) {
+        self.init(
+            key: object.key, sourceVersion: object.version, sourceModified: object.modified, targetVersion: version,
+            size: object.size, checksums: ObjectChecksums(crc32c: digest.crc32c, crc64nvme: digest.crc64nvme),
+            evidence: evidence, verifiedAt: verifiedAt)
     }
 }

@@ -17,7 +17,8 @@ struct ContentComparison {
     let context: RunContext
 
     /// Both versions are pinned to what the listings showed; a version that has moved on counts as different.
-    func compare(source: ListedObject, target: ListedObject) async throws -> Outcome {
+    /// - Parameter row: what the ledger says of the key, and does not vouch for.
+    func compare(source: ListedObject, target: ListedObject, row: LedgerRow?) async throws -> Outcome {
         guard source.size == target.size else { return .different }
         if source.checksums.agrees(with: target.checksums) == false { return .different }
         let (here, there) = try await heads(source.key)
@@ -32,8 +33,23 @@ struct ContentComparison {
         }
         if context.options.comparison == .checksum { return try await compareByReading(source, target) }
         let mark = Provenance.fingerprint(store: context.source.name, key: source.key, version: source.version)
-        if there.attributes.userMetadata[Provenance.sourceName] == mark { return .same(.recorded, known) }
-        return .unknown
+        guard there.attributes.userMetadata[Provenance.sourceName] == mark else { return .unknown }
+        // A mark says which copy this was. It vouches for the bytes only where the store had checked them, where nobody can change
+        // bytes under a mark, and where the ledger has never seen another version.
+        let capabilities = context.target.capabilities
+        if row == nil, capabilities.reportsChecksums, capabilities.attributesFollowBytes { return .same(.recorded, known) }
+        return try await compareByReading(source, target)
+    }
+
+    /// Whether the target holds exactly the bytes that an earlier run announced in the ledger before it wrote them.
+    func holds(_ row: LedgerRow, at target: ListedObject) async throws -> Bool {
+        guard row.evidence == .none, row.size == target.size else { return false }
+        let there = try await context.transfers.withPermit { try await head(target.key, context.target, .target) }
+        guard let there, there.object.version == target.version else { return false }
+        if let same = row.checksums.agrees(with: there.object.checksums) { return same }
+        let found = try await ContentReader(context: context, store: context.target, side: .target)
+            .digest(of: target.key, size: target.size, version: target.version)
+        return row.checksums.agrees(with: ObjectChecksums(crc32c: found.crc32c, crc64nvme: found.crc64nvme)) == true
     }
 
     private func heads(_ key: ObjectKey) async throws -> (ObjectDescription?, ObjectDescription?) {

@@ -5,7 +5,8 @@ import ReplicationModel
 /// Deletes at the target what the source no longer has, after the whole run has proven that it may.
 struct DeletePhase {
     static let page = 256
-    static let parallelBackups = 16
+    /// Candidates that are looked at and backed up at the same time.
+    static let parallel = 16
 
     let context: RunContext
     let ledger: any Ledger
@@ -41,12 +42,9 @@ struct DeletePhase {
             let candidates = try await ledger.deleteCandidates(after: after, limit: Self.page)
             guard let last = candidates.last else { return }
             after = last.key
-            if context.options.dryRun {
-                for candidate in candidates { context.observer.handle(.wouldDelete(candidate.key, size: candidate.size)) }
-                continue
-            }
+            let ready = await prepare(candidates)
             try Task.checkCancellation()
-            try await delete(try await backUp(candidates))
+            try await delete(ready)
         }
     }
 
@@ -55,26 +53,46 @@ struct DeletePhase {
         var backup: ObjectKey?
     }
 
-    /// Those that may be deleted now; the others are reported as failed.
-    private func backUp(_ candidates: [DeleteCandidate]) async throws -> [Ready] {
-        guard let backupPrefix else { return candidates.map { Ready(candidate: $0, backup: nil) } }
-        return await withTaskGroup(of: Ready?.self) { group in
+    /// Those that may be deleted now; the others are named.
+    private func prepare(_ candidates: [DeleteCandidate]) async -> [Ready] {
+        await withTaskGroup(of: Ready?.self) { group in
             var ready: [Ready] = []
             for (index, candidate) in candidates.enumerated() {
-                if index >= Self.parallelBackups, let done = await group.next() ?? nil { ready.append(done) }
+                if index >= Self.parallel, let done = await group.next() ?? nil { ready.append(done) }
                 group.addTask {
-                    let backup = backupPrefix + candidate.key
                     do {
-                        try await TargetCopy(context: context).copy(candidate, to: backup)
-                        return Ready(candidate: candidate, backup: backup)
+                        return try await prepare(candidate)
                     } catch {
-                        fail(candidate, TransferFailure(error, side: .target))
+                        if !Task.isCancelled { fail(candidate, TransferFailure(error, side: .target)) }
                         return nil
                     }
                 }
             }
             for await done in group { if let done { ready.append(done) } }
             return ready
+        }
+    }
+
+    /// nil when the source has the object after all: a listing alone proves nothing.
+    private func prepare(_ candidate: DeleteCandidate) async throws -> Ready? {
+        guard try await isGone(candidate.key) else {
+            context.progress.update { $0.skippedObjects += 1 }
+            context.observer.handle(.skipped(candidate.key, .deletionHeldBack))
+            return nil
+        }
+        guard let backupPrefix else { return Ready(candidate: candidate, backup: nil) }
+        let backup = backupPrefix + candidate.key
+        try await TargetCopy(context: context).copy(candidate, to: backup)
+        return Ready(candidate: candidate, backup: backup)
+    }
+
+    private func isGone(_ key: ObjectKey) async throws -> Bool {
+        do throws(StoreError) {
+            _ = try await context.source.head(key)
+            return false
+        } catch {
+            guard error.code == .notFound else { throw TransferFailure(.source, error) }
+            return true
         }
     }
 
@@ -95,8 +113,12 @@ struct DeletePhase {
                     }
                     context.observer.handle(.deleted(item.candidate.key, size: item.candidate.size, backup: item.backup))
                 case .failure(let error):
+                    try Task.checkCancellation()
                     if error.code == .preconditionFailed {
-                        context.progress.update { $0.conflicts += 1 }
+                        context.progress.update {
+                            $0.skippedObjects += 1
+                            $0.conflicts += 1
+                        }
                         context.observer.handle(.skipped(item.candidate.key, .conflict))
                     } else {
                         fail(item.candidate, TransferFailure(.target, error))

@@ -25,10 +25,11 @@ final class LedgerWriter: Sendable {
 
     /// Durable soon: with its batch, or when the interval has passed.
     func record(_ change: LedgerChange) async throws {
-        let count = state.withLock { state in
+        let (count, failure) = state.withLock { state in
             state.pending.append(change)
-            return state.pending.count
+            return (state.pending.count, state.failure)
         }
+        if let failure { throw failure }
         if count >= Self.batch { try await flush() }
     }
 
@@ -36,6 +37,11 @@ final class LedgerWriter: Sendable {
     func commit(_ change: LedgerChange) async throws {
         state.withLock { $0.pending.append(change) }
         try await flush()
+    }
+
+    /// Durable when it returns, in a transaction of their own.
+    func hold(_ candidates: [DeleteCandidate]) async throws {
+        try await ledger.addDeleteCandidates(candidates)
     }
 
     func flush() async throws {

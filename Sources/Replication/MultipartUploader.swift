@@ -16,10 +16,13 @@ struct MultipartUploader {
     let condition: WriteCondition
     let fingerprint: String?
     let sourceChecksums: ObjectChecksums
+    /// What the ledger says of the key before this copy.
+    let row: LedgerRow?
 
     func run() async throws -> (ContentDigest, WriteReceipt) {
         let session = try await begin()
         do {
+            try await context.ledger.commit(.openUpload(session))
             let parts = try await sendParts(of: session)
             let digest = parts.reduce(ContentDigest()) { $0.appending($1.digest!) }
             try digest.check(against: sourceChecksums)
@@ -35,14 +38,11 @@ struct MultipartUploader {
     private func begin() async throws -> UploadSession {
         let request = UploadRequest(
             key: object.key, size: object.size, partSize: plan.partSize, attributes: attributes, condition: condition)
-        let session: UploadSession
         do throws(StoreError) {
-            session = try await context.target.beginUpload(request)
+            return try await context.target.beginUpload(request)
         } catch {
             throw TransferFailure(.target, error)
         }
-        try await context.ledger.commit(.openUpload(session))
-        return session
     }
 
     private func sendParts(of session: UploadSession) async throws -> [PartReceipt] {
@@ -110,7 +110,9 @@ struct MultipartUploader {
 
     private func upload(_ part: PartRequest, of session: UploadSession) async throws -> PartReceipt {
         do throws(StoreError) {
-            let receipt = try await context.target.uploadPart(part, of: session)
+            var receipt = try await context.target.uploadPart(part, of: session)
+            // What counts is what was read, not what the store says it got.
+            receipt.digest = part.digest
             context.progress.update { $0.sentBytes += Int64(part.body.count) }
             return receipt
         } catch {
@@ -120,7 +122,7 @@ struct MultipartUploader {
 
     private func complete(_ session: UploadSession, _ parts: [PartReceipt], _ digest: ContentDigest) async throws -> WriteReceipt {
         let write = ConditionalWrite(
-            context: context, key: object.key, condition: condition, digest: digest, fingerprint: fingerprint)
+            context: context, object: object, condition: condition, digest: digest, fingerprint: fingerprint, row: row)
         let request = CompleteRequest(parts: parts, digest: digest, attributes: attributes, condition: condition)
         return try await write.perform { () throws(StoreError) in
             try await context.target.completeUpload(request, of: session)

@@ -14,7 +14,7 @@ struct ObjectWork {
             try await decide()
         } catch {
             let failure = TransferFailure(error)
-            if Task.isCancelled || failure.code == .cancelled { throw CancellationError() }
+            if Task.isCancelled { throw CancellationError() }
             switch failure.code {
             case .conflict:
                 context.progress.update {
@@ -37,31 +37,41 @@ struct ObjectWork {
     }
 
     private func decide() async throws {
-        guard let source = joined.source else { return }
-        switch decision {
-        case .copy(let reason, let condition):
-            try await copy(source, reason, condition)
-        case .compare:
-            guard let target = joined.target else { return }
-            try await settle(source, target, otherwise: .differs)
-        case .settleConflict:
-            guard let target = joined.target else { return }
-            try await settle(source, target, otherwise: .conflict)
-        default:
-            break
+        switch (decision, joined.source, joined.target) {
+        case (.copy(let reason, let condition), let source?, _): try await copy(source, reason, condition)
+        case (.compare, let source?, let target?): try await settle(source, target, otherwise: .differs)
+        case (.settleConflict, let source?, let target?): try await settle(source, target, otherwise: .conflict)
+        case (.settleDeletion, _, let target?): try await settleDeletion(target)
+        default: break
         }
+    }
+
+    /// Only the target has it: deleted with the rest if it is what this program wrote, else somebody else's.
+    private func settleDeletion(_ target: ListedObject) async throws {
+        guard try await isOwn(target) else { throw changedByOthers }
+        try await context.hold([DeleteCandidate(key: target.key, targetVersion: target.version, size: target.size)])
+    }
+
+    private func isOwn(_ target: ListedObject) async throws -> Bool {
+        guard let row = joined.row else { return false }
+        return try await ContentComparison(context: context).holds(row, at: target)
+    }
+
+    private var changedByOthers: TransferFailure {
+        TransferFailure(
+            .target, .conflict, "\(joined.key) was changed at the target since the last run; it was left as it is")
     }
 
     /// Adopts what is already equal; else copies over it, unless it is somebody else's work and those are kept.
     private func settle(_ source: ListedObject, _ target: ListedObject, otherwise reason: CopyReason) async throws {
         if case .same(let evidence, let checksums) = try await ContentComparison(context: context)
-            .compare(source: source, target: target) {
+            .compare(source: source, target: target, row: joined.row) {
             return try await adopt(source, target, evidence, checksums)
         }
-        if reason == .conflict, context.options.onConflict == .keep {
-            throw TransferFailure(
-                .target, .conflict, "\(source.key) was changed at the target since the last run; it was left as it is")
+        if reason == .conflict, try await isOwn(target) {
+            return try await copy(source, .changed, .matches(target.version))
         }
+        if reason == .conflict, context.options.onConflict == .keep { throw changedByOthers }
         try await copy(source, reason, .matches(target.version))
     }
 
@@ -86,12 +96,12 @@ struct ObjectWork {
     private func copy(_ source: ListedObject, _ reason: CopyReason, _ condition: WriteCondition) async throws {
         context.progress.update {
             $0.plannedObjects += 1
-            $0.plannedBytes += source.size
+            $0.plannedBytes.addSize(source.size)
         }
         if context.options.dryRun {
             context.observer.handle(.wouldCopy(source.key, size: source.size, reason: reason))
             return
         }
-        try await ObjectTransfer(context: context, condition: condition, reason: reason).run(source)
+        try await ObjectTransfer(context: context, condition: condition, reason: reason, row: joined.row).run(source)
     }
 }

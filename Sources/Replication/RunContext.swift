@@ -43,6 +43,17 @@ final class RunContext: Sendable {
         return executors[turn.wrappingAdd(1, ordering: .relaxed).newValue % executors.count]
     }
 
+    /// Notes down what may be deleted once the whole run has proven that it may; a dry run tells of it at once.
+    func hold(_ candidates: [DeleteCandidate]) async throws {
+        guard !candidates.isEmpty else { return }
+        if options.dryRun {
+            for candidate in candidates { observer.handle(.wouldDelete(candidate.key, size: candidate.size)) }
+        } else {
+            try await ledger.hold(candidates)
+        }
+        progress.update { $0.deleteCandidates += candidates.count }
+    }
+
     /// The largest object that goes in one read and one write.
     var singleRequestLimit: Int64 {
         min(options.partSize, target.capabilities.maxPutSize, Int64(pool.limit))

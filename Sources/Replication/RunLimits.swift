@@ -21,7 +21,7 @@ struct RunLimits {
     /// Whether one more object of `size` bytes may start.
     /// - Parameter moved: bytes of the objects that were started and did not turn out to be equal.
     func stop(before size: Int64, moved: Int64, time: any Timekeeper) -> RunStop? {
-        if let maxTransfer, moved + size > maxTransfer { return .maxTransfer }
+        if let maxTransfer, size > maxTransfer - moved { return .maxTransfer }
         if let deadline, time.monotonic() >= deadline { return .maxDuration }
         return nil
     }

@@ -33,6 +33,14 @@ package struct RunCounts: Sendable, Hashable {
     package init() {}
 }
 
+extension Int64 {
+    /// Adds without overflow: sizes come from listings, which may claim anything.
+    mutating func addSize(_ size: Int64) {
+        let (sum, overflow) = addingReportingOverflow(size)
+        self = overflow ? .max : sum
+    }
+}
+
 /// The counters of one run, readable at any time.
 package final class RunProgress: Sendable {
     private struct State {

@@ -16,6 +16,8 @@ enum SyncDecision: Hashable {
     case deleteCandidate
     /// Only the target has it, but somebody changed it after the ledger recorded it.
     case keepForeign
+    /// The same, but it may be this program's own work of a run that ended too early to say so: ask the target.
+    case settleDeletion
     /// Only the target has it, and deleting is off.
     case ignore
     /// Neither side has it: the ledger forgets it.
@@ -32,7 +34,9 @@ struct SyncPlanner {
         guard let source = joined.source else {
             guard let target = joined.target else { return .forget }
             guard options.deletion != .off else { return .ignore }
-            if let row = joined.row, row.targetVersion != target.version { return .keepForeign }
+            if let row = joined.row, row.targetVersion != target.version {
+                return row.evidence == .none ? .settleDeletion : .keepForeign
+            }
             return .deleteCandidate
         }
         if let target = joined.target, options.comparison == .sizeOnly, source.size == target.size {
@@ -51,7 +55,7 @@ struct SyncPlanner {
     }
 
     private func isRecorded(_ source: ListedObject, in row: LedgerRow) -> Bool {
-        row.sourceVersion == source.version && row.size == source.size
+        row.evidence > .none && row.sourceVersion == source.version && row.size == source.size
             && (sourceVersionCoversAttributes || row.sourceModified == source.modified)
     }
 

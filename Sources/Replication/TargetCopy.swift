@@ -35,13 +35,14 @@ struct TargetCopy {
         guard let plan = PartPlan(size: object.size, preferred: preferred, memory: .max, store: store.capabilities) else {
             throw TransferFailure(.target, .store(.unsupportedObject), "too large for the target's own copies")
         }
-        do throws(StoreError) {
+        do {
             let description = try await store.head(object.key)
             let session = try await store.beginUpload(
                 UploadRequest(
                     key: destination, size: object.size, partSize: plan.partSize, attributes: description.attributes,
                     condition: .unconditional))
-            do throws(StoreError) {
+            do {
+                try await context.ledger.commit(.openUpload(session))
                 var parts: [PartReceipt] = []
                 for number in 1...plan.count {
                     let range = plan.range(number)
@@ -56,11 +57,16 @@ struct TargetCopy {
                         parts: parts, digest: nil, attributes: description.attributes, condition: .unconditional),
                     of: session)
             } catch {
-                try await store.abortUpload(session)
+                // When the run is interrupted, the next one aborts what the ledger says is open.
+                if !Task.isCancelled {
+                    try await store.abortUpload(session)
+                    try await context.ledger.record(.closeUpload(session))
+                }
                 throw error
             }
+            try await context.ledger.record(.closeUpload(session))
         } catch {
-            throw TransferFailure(.target, error)
+            throw TransferFailure(error, side: .target)
         }
     }
 }

@@ -20,12 +20,14 @@ final class EventRecorder: ReplicationObserver {
 
     var failures: [ObjectKey: TransferFailure] {
         Dictionary(
-            uniqueKeysWithValues: events.compactMap { if case .failed(let key, let failure) = $0 { (key, failure) } else { nil } })
+            events.compactMap { if case .failed(let key, let failure) = $0 { (key, failure) } else { nil } },
+            uniquingKeysWith: { first, _ in first })
     }
 
     var skips: [ObjectKey: SkipReason] {
         Dictionary(
-            uniqueKeysWithValues: events.compactMap { if case .skipped(let key, let reason) = $0 { (key, reason) } else { nil } })
+            events.compactMap { if case .skipped(let key, let reason) = $0 { (key, reason) } else { nil } },
+            uniquingKeysWith: { first, _ in first })
     }
 
     var notices: [String] {
@@ -43,6 +45,19 @@ struct ImmediateTime: Timekeeper {
     }
 }
 
+/// Stops the run that is under way, as a signal does.
+final class Interruption: Sendable {
+    private let cancel = Mutex<(@Sendable () -> Void)?>(nil)
+
+    func arm(_ cancel: @escaping @Sendable () -> Void) {
+        self.cancel.withLock { $0 = cancel }
+    }
+
+    func stop() {
+        cancel.withLock { $0 }?()
+    }
+}
+
 /// A pair in memory with a real ledger in a temporary directory.
 final class EngineFixture {
     let source: MemoryStore
@@ -51,6 +66,12 @@ final class EngineFixture {
     /// What the engine sees; tests put faults in between.
     var sourceSide: any ObjectStore
     var targetSide: any ObjectStore
+    /// What the engine sees of the ledger.
+    var ledgerSide: (SQLiteLedger) -> any Ledger = { $0 }
+    var policy = RetryPolicy(maxAttempts: 3)
+    /// The size of the pool, where it is not `options.memory`.
+    var poolLimit: Int?
+    let interruption = Interruption()
     private let directory: URL
     private var ledgerName = "ledger"
 
@@ -94,10 +115,13 @@ final class EngineFixture {
         let meteredTarget = MeteredStore(targetSide)
         let ledger = try openLedger()
         let replicator = Replicator(
-            source: RetryingStore(meteredSource, policy: RetryPolicy(maxAttempts: 3), time: time),
-            target: RetryingStore(meteredTarget, policy: RetryPolicy(maxAttempts: 3), time: time), ledger: ledger,
-            options: options, pool: BufferPool(limit: options.memory), time: time, nonce: UUID().uuidString, observer: recorder)
-        let summary = await replicator.run()
+            source: RetryingStore(meteredSource, policy: policy, time: time),
+            target: RetryingStore(meteredTarget, policy: policy, time: time), ledger: ledgerSide(ledger),
+            options: options, pool: BufferPool(limit: poolLimit ?? options.memory), time: time, nonce: UUID().uuidString,
+            observer: recorder)
+        let task = Task { await replicator.run() }
+        interruption.arm { task.cancel() }
+        let summary = await task.value
         try await ledger.close()
         return Run(summary: summary, recorder: recorder, source: meteredSource.meter, target: meteredTarget.meter)
     }
@@ -119,10 +143,34 @@ final class EngineFixture {
         ).version
     }
 
+    /// Puts for faults, which have nobody to tell about a failure.
+    @discardableResult
+    static func store(_ content: [UInt8], _ key: ObjectKey, _ store: MemoryStore) async -> VersionToken {
+        do {
+            let pool = BufferPool(limit: BufferPool.footprint(content.count))
+            let buffer = try await pool.acquire(content.count)
+            content.withUnsafeBytes { bytes in
+                if let base = bytes.baseAddress { buffer.base.copyMemory(from: base, byteCount: bytes.count) }
+            }
+            return try await store.put(
+                PutRequest(
+                    key: key, body: content.isEmpty ? nil : buffer.slice(content.count),
+                    digest: content.withUnsafeBytes { ContentDigest(of: $0) }, attributes: ObjectAttributes(),
+                    condition: .unconditional)
+            ).version
+        } catch {
+            preconditionFailure("a store in memory takes every object: \(error)")
+        }
+    }
+
     /// Everything that a store holds, read back.
     func contents(of store: MemoryStore) async throws -> [ObjectKey: [UInt8]] {
+        try await Self.contents(of: store).mapValues(\.bytes)
+    }
+
+    static func contents(of store: MemoryStore) async throws -> [ObjectKey: (version: VersionToken, bytes: [UInt8])] {
         let pool = BufferPool(limit: 64 << 20)
-        var result: [ObjectKey: [UInt8]] = [:]
+        var result: [ObjectKey: (version: VersionToken, bytes: [UInt8])] = [:]
         var cursor: String?
         repeat {
             let page = try await store.list(ListRequest(cursor: cursor))
@@ -132,12 +180,36 @@ final class EngineFixture {
                     ReadRequest(
                         key: object.key, range: ByteRange(offset: 0, length: object.size), version: object.version,
                         objectSize: object.size), into: buffer)
-                result[object.key] = buffer.slice(Int(object.size)).withUnsafeBytes { Array($0) }
+                result[object.key] = (object.version, buffer.slice(Int(object.size)).withUnsafeBytes { Array($0) })
             }
             cursor = page.next
         } while cursor != nil
         return result
     }
+
+    /// Whether both sides hold the same keys with the same bytes.
+    func isIdentical() async throws -> Bool {
+        try await contents(of: source) == contents(of: target)
+    }
+
+    /// Every row names versions whose bytes are equal, as far as those versions are still there.
+    func falseRows() async throws -> [LedgerRow] {
+        let ledger = try openLedger()
+        let here = try await contents(of: source)
+        let there = try await contents(of: target)
+        var wrong: [LedgerRow] = []
+        for row in try await ledger.rows(after: nil, limit: 10_000) where row.evidence > .none {
+            guard let a = here[row.key], let b = there[row.key] else { continue }
+            guard try await source.head(row.key).object.version == row.sourceVersion,
+                try await target.head(row.key).object.version == row.targetVersion
+            else { continue }
+            if a != b { wrong.append(row) }
+        }
+        try await ledger.close()
+        return wrong
+    }
+
+    static func crc32c(_ bytes: UnsafeRawBufferPointer) -> UInt32 { ContentDigest(of: bytes).crc32c }
 
     static func pattern(_ count: Int, seed: UInt8 = 1) -> [UInt8] {
         var state = UInt64(seed) &* 0x9E37_79B9_7F4A_7C15 | 1

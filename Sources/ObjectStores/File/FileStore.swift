@@ -54,7 +54,8 @@ package final class FileStore: ObjectStore {
             partSize: 1...(5 << 30), maxParts: FileUpload.maxParts, maxObjectSize: 1 << 60, maxPutSize: 5 << 30,
             maxCopySize: 1 << 60, copiesParts: true, conditionalWrites: .enforced, listPageLimit: 1000,
             deleteBatch: 1000,
-            versionCoversAttributes: true, reportsChecksums: true, maxConcurrency: options.threads)
+            versionCoversAttributes: true, reportsChecksums: true, attributesFollowBytes: false,
+            maxConcurrency: options.threads)
     }
 
     /// Of a root that is not there yet nothing is known, and attributes count as kept.
