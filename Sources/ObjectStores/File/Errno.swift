@@ -53,4 +53,6 @@ struct Errno: Error, Hashable {
     /// A path that leads out of the directory that it was opened below.
     static let outside = Errno(EXDEV)
     static let nameTooLong = Errno(ENAMETOOLONG)
+    static let invalid = Errno(EINVAL)
+    static let illegal = Errno(EILSEQ)
 }

@@ -1,4 +1,5 @@
 import CKernels
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -9,14 +10,20 @@ import CKernels
 /// An open file or directory, closed when its owner goes.
 final class FileDescriptor: Sendable {
     let number: Int32
+    private let isClosed = Atomic(false)
 
     init(owning number: Int32) {
         self.number = number
     }
 
     deinit {
-        // A failed close of a file that was synchronised loses nothing, and of one that was not nothing that was promised.
-        close(number)
+        close()
+    }
+
+    /// Closes it before its owner goes; nothing else may be asked of it then. A failed close of a file that was synchronised loses
+    /// nothing, and of one that was not nothing that was promised.
+    func close() {
+        if !isClosed.exchange(true, ordering: .relaxed) { posixClose(number) }
     }
 
     /// Opens a path below this directory; never follows a symbolic link and never leaves the directory. Empty means the directory itself.
@@ -122,6 +129,9 @@ final class FileDescriptor: Sendable {
         lockstep_start_writeback(number, offset, count)
     }
 }
+
+/// The method has the name of the function.
+private func posixClose(_ number: Int32) { close(number) }
 
 extension [UInt8] {
     /// The path as C takes it. Names from keys have no NUL: the coding escapes it.

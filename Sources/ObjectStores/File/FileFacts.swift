@@ -52,6 +52,12 @@ struct FileFacts: Hashable {
         changed = facts.changed
     }
 
+    /// Whether it is the file that it was, perhaps under another name: only the time of the inode may differ.
+    func isSameFile(as other: FileFacts) -> Bool {
+        kind == other.kind && device == other.device && inode == other.inode && size == other.size
+            && modified == other.modified
+    }
+
     /// Changes with every write, replacement and change of attributes, as far as the file system's clock ticks in between.
     var version: VersionToken { VersionToken("\(inode).\(size).\(modified).\(changed)") }
 }

@@ -55,7 +55,8 @@ private struct FileDeletion {
     private func remove(_ path: DiskPath, _ version: VersionToken?) throws(FileFailure) -> Bool {
         let foldsNames = try tree.scratch().foldsNames
         return try tree.locked(path, foldsNames: foldsNames) { () throws(FileFailure) in
-            if foldsNames { try FoldedNames.check(path, in: tree) }
+            // Another spelling is another object.
+            if foldsNames, try FoldedNames.twin(of: path, in: tree) != nil { return false }
             let parent: FileDescriptor
             let found: FileFacts
             do throws(Errno) {
@@ -63,7 +64,7 @@ private struct FileDeletion {
                 guard let facts = try parent.facts(of: path.name), facts.kind != .directory else { return false }
                 found = facts
             } catch {
-                if error == .absent || error == .notDirectory { return false }
+                if [.absent, .notDirectory, .invalid, .illegal, .nameTooLong].contains(error) { return false }
                 throw FileFailure(error, "deleting", tree.text(path))
             }
             guard found.kind == .file else {

@@ -114,9 +114,9 @@ package final class FileStore: ObjectStore {
         for path in missing.reversed() {
             let failure = Errno.of { () throws(Errno) in
                 try Errno.check { mkdir(path, 0o777) }
-                let above = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+                let above = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
                 let parent = FileDescriptor(
-                    owning: try Errno.check { open(above.isEmpty ? "/" : above, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
+                    owning: try Errno.check { open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
                 try parent.synchronize()
             }
             if let failure, failure != .exists { throw FileFailure(failure, "making the directory", path) }

@@ -15,22 +15,25 @@ extension FileTree {
     ///
     /// Whoever opens the name sees the old file or the new one. With `.absent` that is one step. Otherwise comparing the version and
     /// renaming are two: what another program puts there between them, within microseconds, is overwritten.
-    /// - Parameter temporary: name of `file` in `directory`.
+    /// - Parameters:
+    ///   - temporary: name of `file` in `directory`.
+    ///   - file: is closed.
     func install(
         _ temporary: [UInt8], in directory: FileDescriptor, _ file: FileDescriptor, at path: DiskPath,
         under condition: WriteCondition
     ) throws(FileFailure) -> FileFacts {
-        try prepare(file, path)
+        let written = try prepare(file, path)
         for _ in 0..<Self.maxAttempts {
             let parent = try makeParent(of: path)
             guard try rename(temporary, in: directory, to: parent, path, condition) else { continue }
             do throws(Errno) {
-                let facts = try file.facts()
+                let facts = try parent.facts(of: path.name)
                 try makeDurable(parent, path.directory)
-                return facts
+                if let facts, facts.isSameFile(as: written) { return facts }
             } catch {
                 throw FileFailure(error, "synchronising the directory of", text(path))
             }
+            throw FileFailure(.preconditionFailed, "another program replaced the object right after it was written")
         }
         throw disappearing(path)
     }
@@ -80,12 +83,17 @@ extension FileTree {
     }
 
     /// A time of change of its own for each version, since many file systems stamp by a clock of some milliseconds; then the bytes.
-    private func prepare(_ file: FileDescriptor, _ path: DiskPath) throws(FileFailure) {
-        let failure = Errno.of { () throws(Errno) in
+    /// The file is closed before it is renamed: NFS and FUSE put off removing the name of an open file, and that changes it later.
+    private func prepare(_ file: FileDescriptor, _ path: DiskPath) throws(FileFailure) -> FileFacts {
+        do throws(Errno) {
             try Errno.take(lockstep_set_modified(file.number, SystemTime().now()))
             try file.synchronize()
+            let facts = try file.facts()
+            file.close()
+            return facts
+        } catch {
+            throw FileFailure(error, "synchronising", text(path))
         }
-        if let failure { throw FileFailure(failure, "synchronising", text(path)) }
     }
 
     /// False when the directory is gone.

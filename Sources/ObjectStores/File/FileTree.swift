@@ -47,6 +47,9 @@ final class FileTree: Sendable {
         }
     }
 
+    /// Whether the file system is known to take different names for one; found out when the store begins to write.
+    private var foldsNames: Bool { lazyScratch.withLock { $0?.foldsNames ?? false } }
+
     /// Throws when another directory is now where the root was: its disk was unmounted or replaced.
     func verifyRoot() throws(FileFailure) {
         let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -87,6 +90,9 @@ final class FileTree: Sendable {
             case ENXIO: throw FileFailure(.invalidKey, "\(ObjectKey(text(path))) is not a file")
             default: throw FileFailure(error, "opening", text(path))
             }
+        }
+        if foldsNames, try FoldedNames.twin(of: path, in: self) != nil {
+            throw FileFailure(.notFound, "there is no file \(ObjectKey(text(path))) in this spelling")
         }
         switch kind {
         case .file: return file

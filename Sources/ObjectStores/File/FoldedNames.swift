@@ -22,25 +22,30 @@ enum FoldedNames {
 
     /// Throws when a name of the path is there in another spelling. Reads every directory of the path: slow, on such file systems only.
     static func check(_ path: DiskPath, in tree: FileTree) throws(FileFailure) {
+        guard let twin = try twin(of: path, in: tree) else { return }
+        throw FileFailure(
+            .invalidKey,
+            "the file system takes \(ObjectKey(tree.text(path))) for \(ObjectKey(tree.text(twin))), which is there; it cannot hold both, "
+                + "and the first was kept")
+    }
+
+    /// What is there under another spelling of the path, as far as its first different name; nil when the path is spelled as it is there.
+    static func twin(of path: DiskPath, in tree: FileTree) throws(FileFailure) -> [UInt8]? {
         for step in path.directories + [path] {
             do throws(Errno) {
                 let directory = try tree.directory.openDirectory(step.directory)
-                guard try directory.facts(of: step.name) != nil else { return }
-                let spelled = try DirectoryReader.read(directory).contains { $0.name == step.name }
-                if !spelled {
-                    throw Errno.exists
+                guard let found = try directory.facts(of: step.name) else { return nil }
+                let names = try DirectoryReader.read(directory)
+                if names.contains(where: { $0.name == step.name }) { continue }
+                for entry in names where try directory.facts(of: entry.name)?.inode == found.inode {
+                    return step.directory + (step.directory.isEmpty ? [] : [UInt8(ascii: "/")]) + entry.name
                 }
             } catch {
-                switch error {
-                case .absent: return
-                case .exists:
-                    throw FileFailure(
-                        .invalidKey,
-                        "the file system takes \(ObjectKey(tree.text(step))) and a name that is there in another spelling for one; "
-                            + "it cannot hold both, and the first was kept")
-                default: throw FileFailure(error, "looking at", tree.text(step))
-                }
+                // A name that the file system does not take is not there either.
+                if [.absent, .notDirectory, .invalid, .illegal, .nameTooLong].contains(error) { return nil }
+                throw FileFailure(error, "looking at", tree.text(step))
             }
         }
+        return nil
     }
 }
