@@ -47,7 +47,13 @@ package struct CivilTime: Sendable, Hashable {
         return days * 86400 + Int64(hour * 3600 + minute * 60 + second)
     }
 
-    package var nanosecondsSince1970: Int64 { secondsSince1970 * 1_000_000_000 + Int64(nanosecond) }
+    /// The nearest moment that fits: servers may name any year, and nanoseconds end in 2262.
+    package var nanosecondsSince1970: Int64 {
+        let seconds = secondsSince1970
+        let (whole, isOutside) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, isStillOutside) = whole.addingReportingOverflow(Int64(nanosecond))
+        return isOutside || isStillOutside ? (seconds < 0 ? .min : .max) : sum
+    }
 
     /// `2026-11-21T03:04:05.678Z` (RFC 3339, UTC or with an offset), nil when it is not one.
     package init?(rfc3339 text: some StringProtocol) {

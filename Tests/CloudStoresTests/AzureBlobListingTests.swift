@@ -49,6 +49,12 @@ import Testing
         #expect(page.objects.allSatisfy { $0.checksums.isEmpty })
     }
 
+    /// Nanoseconds since 1970 end in the year 2262.
+    @Test func aDateInTheFarFutureIsTheLatestThereIs() async throws {
+        let blob = Self.blob("a").replacing("21 Nov 2026", with: "21 Nov 9999")
+        #expect(try await list(Self.document(blob)).objects[0].modified == .max)
+    }
+
     @Test func requestsAndMarkers() async throws {
         let transport = ScriptedTransport(
             Reply(200, body: Self.document(Self.blob("p/a"), next: "2!8!x==")),
