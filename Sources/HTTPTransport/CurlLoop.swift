@@ -26,6 +26,8 @@ final class CurlLoop: @unchecked Sendable {
     /// Jobs that were enqueued on this thread itself: no lock and no wake-up needed.
     private var ownJobs: [UnownedJob] = []
     private var isShutDown = false
+    /// Set by the thread as the last thing it does: the system gives its name to a thread that starts later.
+    private let hasEnded = Atomic(false)
     /// When the thread last came round.
     private var lastTurn = MonotonicClock.now()
 
@@ -33,6 +35,8 @@ final class CurlLoop: @unchecked Sendable {
     private static let longestCheckInterval: UInt64 = 1_000_000_000
     /// A job that held the thread for longer is not counted as the servers' silence.
     private static let longestTurn: UInt64 = 2_000_000_000
+    /// Rounds of jobs that make each other ready before sockets are looked at again: a task that only yields must not starve them.
+    private static let longestChain = 32
 
     private enum Letter {
         case start(CurlTransfer)
@@ -62,7 +66,7 @@ final class CurlLoop: @unchecked Sendable {
     // MARK: From any thread
 
     /// Whether the caller is on this loop's thread, and therefore outside the library: jobs run between its calls.
-    var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
+    var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 && !hasEnded.load(ordering: .relaxed) }
 
     func start(_ transfer: CurlTransfer) {
         if isCurrent { return begin(transfer) }
@@ -122,12 +126,13 @@ final class CurlLoop: @unchecked Sendable {
             if checkDeadline <= now { endStalled(now) }
             endFinished()
             runOwnJobs()
-            poller.wait(nanoseconds: mayWait() ? timeout() : 0) { socket, conditions in act(socket, conditions) }
+            poller.wait(nanoseconds: ownJobs.isEmpty && mayWait() ? timeout() : 0) { socket, conditions in act(socket, conditions) }
             lastTurn = MonotonicClock.now()
             endFinished()
         }
         shutDown()
-        runOwnJobs()
+        while !ownJobs.isEmpty { runOwnJobs() }
+        hasEnded.store(true, ordering: .relaxed)
     }
 
     private func collectLetters() -> ([Letter], Bool) {
@@ -216,7 +221,9 @@ final class CurlLoop: @unchecked Sendable {
 
     /// The caller of a request that has just ended, and everything that it starts: in the order in which it became ready.
     private func runOwnJobs() {
-        while !ownJobs.isEmpty {
+        var rounds = 0
+        while !ownJobs.isEmpty, rounds < Self.longestChain {
+            rounds += 1
             let jobs = ownJobs
             ownJobs = []
             for job in jobs { job.runSynchronously(on: asUnownedTaskExecutor()) }
