@@ -25,7 +25,7 @@ package struct S3Failure: Sendable {
     init(document: S3ErrorDocument?, status: Int, headers: HTTPHeaders) {
         self.status = status
         self.headers = headers
-        code = document?.code ?? ""
+        code = Self.readable(document?.code ?? "")
         message = Self.readable(document?.message ?? "")
         condition = document?.condition
         let region = headers["x-amz-bucket-region"] ?? document?.region

@@ -12,7 +12,15 @@ extension S3Store {
         try checkKey(request.destination, .copy)
         if mayOverlookPins { try await check(.copy, request.source, request.sourceVersion) }
         let receipt = try await copyOnce(request)
-        if mayOverlookPins { try await check(.copy, request.source, request.sourceVersion) }
+        guard mayOverlookPins else { return receipt }
+        do throws(StoreError) {
+            try await check(.copy, request.source, request.sourceVersion)
+        } catch {
+            // The copy is there already, of whichever version.
+            var error = error
+            if error.code != .cancelled { error.retry = .unknownOutcome }
+            throw error
+        }
         return receipt
     }
 

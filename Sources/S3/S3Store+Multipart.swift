@@ -78,7 +78,7 @@ extension S3Store {
                 parts.append(part)
             }
             guard page.isTruncated else { return parts }
-            guard let next = page.nextMarker ?? page.parts.last?.number, next > marker else {
+            guard let next = page.nextMarker ?? page.parts.last?.number, next > marker, next <= 10_000 else {
                 throw invalid(.listParts, session.key, "the list of parts says that it goes on and not where")
             }
             marker = next

@@ -191,8 +191,9 @@ package final class S3Store: ObjectStore {
         else { return nil }
         var redirected = address
         redirected.authority = target.authority
-        redirected.isVirtualHost = target.host.hasPrefix(bucket + ".")
-        if redirected.isVirtualHost { redirected.basePath = "" }
+        redirected.isVirtualHost = target.host.hasPrefix(bucket + ".s3")
+        // A host without the bucket's name takes the first segment of the path for a bucket.
+        redirected.basePath = redirected.isVirtualHost ? "" : "/\(PercentEncoding.encode(bucket))"
         return redirected
     }
 }

@@ -183,7 +183,7 @@ import Testing
             transport.requests.map(\.target) == [
                 "/bucket/k?max-parts=1000&uploadId=u", "/bucket/k?max-parts=1000&part-number-marker=2&uploadId=u",
             ])
-        for broken in [page([1], next: 1), page([2, 1], next: nil), page([10_001], next: nil)] {
+        for broken in [page([1], next: 1), page([2, 1], next: nil), page([10_001], next: nil), page([], next: 10_001)] {
             let error = await failure { () throws(StoreError) in
                 try await store(ScriptedTransport(broken)).listParts(of: session)
             }
@@ -266,7 +266,27 @@ import Testing
         #expect(await copy("v", "v").0?.code == nil)
         #expect(await copy("w", "w").0?.code == .versionChanged)
         #expect(await copy("w", "w").1 == [.head])
-        #expect(await copy("v", "w").0?.code == .versionChanged)
+        let late = await copy("v", "w").0
+        #expect(late?.code == .versionChanged)
+        #expect(late?.retry == .unknownOutcome)
+    }
+
+    @Test func aCopyThatStandsIsNotMadeAgainForAFailedLookAtItsSource() async {
+        let transport = ScriptedTransport { request, number in
+            switch number {
+            case 0: Reply(200, ["ETag": "\"v\"", "Content-Length": "9"])
+            case 1: Reply(200, body: "<CopyObjectResult><ETag>\"n\"</ETag></CopyObjectResult>")
+            default: Reply(503)
+            }
+        }
+        let error = await failure { () throws(StoreError) in
+            try await store(transport).copy(
+                CopyRequest(
+                    source: "s", sourceVersion: VersionToken("v"), size: 9, destination: "d", condition: .absent))
+        }
+        #expect(transport.requests.map(\.method) == [.head, .put, .head])
+        #expect(error?.code == .unavailable)
+        #expect(error?.retry == .unknownOutcome)
     }
 
     @Test func copiedPartsAreComparedWithWhatIsKnown() async throws {

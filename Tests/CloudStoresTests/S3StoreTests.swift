@@ -336,6 +336,19 @@ import Testing
         #expect(transport.requests.count == (isFollowed ? 2 : 1))
     }
 
+    /// The bucket's name stands in the host or in the path, or the first segment of the key would be taken for a bucket.
+    @Test(arguments: [
+        ("https://bucket.s3.eu-west-1.amazonaws.com/k", "https://bucket.s3.eu-west-1.amazonaws.com/a/k"),
+        ("https://s3.eu-west-1.amazonaws.com/bucket/k", "https://s3.eu-west-1.amazonaws.com/bucket/a/k"),
+    ])
+    func aRedirectLeadsToTheSameBucket(location: String, url: String) async throws {
+        let transport = ScriptedTransport { _, number in
+            number == 0 ? Reply(307, ["Location": location]) : Reply(200, ["ETag": "\"e\"", "Content-Length": "1"])
+        }
+        _ = try await store(transport, endpoint: nil).head("a/k")
+        #expect(transport.requests[1].url == url)
+    }
+
     @Test func redirectsAreBounded() async {
         let transport = ScriptedTransport { _, number in Reply(301, ["x-amz-bucket-region": "eu-west-\(number)"]) }
         let error = await failure { () throws(StoreError) in try await store(transport, endpoint: nil).head("k") }
