@@ -58,6 +58,8 @@ package struct ExchangedGoogleToken: CredentialProvider {
     private let now: @Sendable () -> Int64
 
     private static let replyLimit = 64 << 10
+    /// Seconds; Google's tokens live for an hour, or half a day where an organisation allows it.
+    private static let longestLifetime: Int64 = 86_400
 
     private struct Reply: Decodable {
         var accessToken: String
@@ -109,7 +111,7 @@ package struct ExchangedGoogleToken: CredentialProvider {
                 .invalidResponse, .head, message: "the answer of \(account.tokenEndpoint) has no token in it",
                 retry: .transient)
         }
-        return ExpiringCredentials(GoogleToken(Secret(reply.accessToken)), expiration: time + max(reply.expiresIn, 0))
+        return ExpiringCredentials(GoogleToken(Secret(reply.accessToken)), expiration: time + min(max(reply.expiresIn, 0), Self.longestLifetime))
     }
 
     private func refusal(_ response: HTTPResponse) -> StoreError {

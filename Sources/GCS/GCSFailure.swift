@@ -17,7 +17,7 @@ struct GCSFailure: Sendable {
         status = response.status
         headers = response.headers
         let (reason, message) = Self.document(response.body) ?? ("", "")
-        self.reason = reason
+        self.reason = Self.readable(reason)
         self.message = Self.readable(message)
         requestID = response.headers["x-guploader-uploadid"].map(Self.readable)
     }

@@ -59,7 +59,11 @@ struct GCSResource: Sendable, Decodable {
         if let text = try? members.decode(String.self, forKey: member), let value = Int64(text), value >= 0 {
             return value
         }
-        return try members.decode(Int64.self, forKey: member)
+        let value = try members.decode(Int64.self, forKey: member)
+        guard value >= 0 else {
+            throw DecodingError.dataCorruptedError(forKey: member, in: members, debugDescription: "a negative number")
+        }
+        return value
     }
 
     func listed(as key: ObjectKey) -> ListedObject {

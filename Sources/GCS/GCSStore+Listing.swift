@@ -22,7 +22,8 @@ extension GCSStore {
         var seen: [(key: ObjectKey, resource: GCSResource)] = []
         objects.reserveCapacity(listing.items?.count ?? 0)
         seen.reserveCapacity(listing.items?.count ?? 0)
-        var next = listing.nextPageToken
+        // An empty token would begin the listing again.
+        var next = listing.nextPageToken.flatMap { $0.isEmpty ? nil : $0 }
         for item in listing.items ?? [] {
             guard let name = item.name else { throw invalid(.list, nil, "the listing has an object without a name") }
             let key = ObjectKey(name)

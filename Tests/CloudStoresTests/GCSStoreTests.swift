@@ -378,6 +378,21 @@ import Testing
         #expect(codes.count { $0 == nil } == 51)
     }
 
+    @Test func oddNumbersAndTokensOfAListingAreHarmless() async throws {
+        func list(_ document: String) async throws(StoreError) -> ListPage {
+            try await Self.store(ScriptedTransport(Reply(200, body: document))).list(ListRequest())
+        }
+        #expect(try await list(#"{"nextPageToken":"","items":[]}"#).next == nil)
+        let dated = #""name":"k","size":"1","generation":"1","metageneration":"1","updated":"9999-12-31T23:59:59.9Z""#
+        #expect(try await list(#"{"items":[{\#(dated)}]}"#).objects[0].modified == .max)
+        for size in ["-1", #""-1""#] {
+            let error = await Self.failure { () throws(StoreError) in
+                try await list(#"{"items":[{"name":"k","size":\#(size),"generation":"1","metageneration":"1"}]}"#)
+            }
+            #expect(error?.code == .invalidResponse)
+        }
+    }
+
     @Test func aCopyIsRewrittenUntilItIsDone() async throws {
         let transport = ScriptedTransport { request, number in
             number == 0
@@ -389,7 +404,8 @@ import Testing
         let receipt = try await Self.store(transport).copy(
             CopyRequest(
                 source: "a b", sourceVersion: VersionToken("5/1"), size: 9, destination: "c/d", condition: .absent))
-        #expect(receipt.version.text == "7/2" && receipt.checksums.crc32c == 0xE306_9283)
+        #expect(
+            receipt.version.text == "7/2" && receipt.checksums.crc32c == 0xE306_9283 && !receipt.bytesVerified)
         let targets = transport.requests.map(\.target)
         #expect(
             targets[0].hasPrefix(
