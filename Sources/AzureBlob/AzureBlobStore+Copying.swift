@@ -42,7 +42,10 @@ extension AzureBlobStore {
         put.success = 201
         put.timeouts = .patient
         let response = try await learningCopies { () throws(StoreError) in try await send(put) }
-        if let digest = part.digest, let reported = response.headers.contentCRC64, reported != digest.crc64nvme {
+        let reported = response.headers.contentCRC64
+        // An emulator that overlooks the checksum has verified no block that carries it in its name.
+        if part.digest != nil, !configuration.isAzure { learn { $0.learn(verifiesChecksums: reported != nil) } }
+        if let digest = part.digest, let reported, reported != digest.crc64nvme {
             throw StoreError(
                 .checksumMismatch, .copyPart, key: session.key,
                 message: "the range copied for part \(part.number) has another checksum than the ledger knows for it",

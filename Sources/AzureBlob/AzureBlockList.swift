@@ -32,7 +32,7 @@ struct AzureBlockList: XMLHandler {
         case (3, "Name"): id = text.string
         case (3, "Size"): size = text.integer
         case (2, "Block"):
-            guard let id, let size, size >= 0 else {
+            guard let id, let size, (0...AzureBlobStore.maxBlockSize).contains(size) else {
                 throw AzureDocumentError(message: "a block has no name or no valid size")
             }
             if isCommitted {

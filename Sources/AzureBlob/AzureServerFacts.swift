@@ -17,6 +17,7 @@ struct AzureServerFacts: Sendable {
     private var date: (second: Int64, text: String)?
     private var abortOrder: [UInt64] = []
     private static let abortLimit = 1000
+    private static let noteLimit = 32
 
     /// The value of `x-ms-date`, in the server's time.
     mutating func date(now: Int64) -> String {
@@ -29,6 +30,8 @@ struct AzureServerFacts: Sendable {
 
     mutating func learn(clockOffset offset: Int64) {
         clockOffset = offset
+        // A broken server may name another time with every reply.
+        guard notes.count < Self.noteLimit else { return }
         notes.append(
             "this machine's clock is \(abs(offset)) seconds \(offset > 0 ? "behind" : "ahead of") the server's; requests are dated by the server's"
         )

@@ -322,6 +322,39 @@ import Testing
         #expect(error?.code == .checksumMismatch)
     }
 
+    /// An emulator that answers no checksum of a copied range has not verified what the block's name says.
+    @Test func copiesByAnEmulatorThatReportsNoChecksumProveNothing() async throws {
+        let transport = ScriptedTransport { request, _ in
+            var headers: HTTPHeaders = ["ETag": "\"9\""]
+            if let sum = request.headers["x-ms-content-crc64"] { headers.append("x-ms-content-crc64", sum) }
+            return Reply(201, headers)
+        }
+        let store = AzureBlobStoreTests.store(transport, endpoint: "http://127.0.0.1:10000")
+        let session = try await begin(store)
+        let (one, digest) = try await AzureBlobStoreTests.slice("1234")
+        let sent = try await store.uploadPart(
+            PartRequest(number: 1, offset: 0, body: one, digest: digest), of: session)
+        let copied = try await store.copyPart(
+            PartCopyRequest(
+                number: 2, offset: 4, source: "s", sourceVersion: VersionToken("1"),
+                range: ByteRange(offset: 4, length: 5), digest: Self.second), of: session)
+        #expect(try await !complete(store, session, [sent, copied]).bytesVerified)
+    }
+
+    @Test func blocksOfImpossibleSizesAreRefused() async throws {
+        let block = "<Block><Name>AAAA</Name><Size>9223372036854775807</Size></Block>"
+        let transport = ScriptedTransport(
+            Reply(
+                200,
+                body: "<BlockList><CommittedBlocks/><UncommittedBlocks>\(block)\(block)</UncommittedBlocks></BlockList>"))
+        let store = AzureBlobStoreTests.store(transport)
+        let session = try await begin(store)
+        let error = await AzureBlobStoreTests.failure { () throws(StoreError) in
+            try await store.listParts(of: session)
+        }
+        #expect(error?.code == .invalidResponse)
+    }
+
     // MARK: deletions
 
     @Test func deletionsAnswerInOrder() async {
