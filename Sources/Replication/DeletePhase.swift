@@ -87,6 +87,8 @@ struct DeletePhase {
     }
 
     private func isGone(_ key: ObjectKey) async throws -> Bool {
+        // A key that the source cannot hold is not there.
+        if context.source.rules.problem(with: key) != nil { return true }
         do throws(StoreError) {
             _ = try await context.source.head(key)
             return false

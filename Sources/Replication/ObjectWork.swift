@@ -38,7 +38,7 @@ struct ObjectWork {
 
     private func decide() async throws {
         switch (decision, joined.source, joined.target) {
-        case (.copy(let reason, let condition), let source?, _): try await copy(source, reason, condition)
+        case (.copy(let reason, let condition), let source?, _): try await copy(source, reason, condition, joined.row)
         case (.compare, let source?, let target?): try await settle(source, target, otherwise: .differs)
         case (.settleConflict, let source?, let target?): try await settle(source, target, otherwise: .conflict)
         case (.settleDeletion, _, let target?): try await settleDeletion(target)
@@ -68,11 +68,15 @@ struct ObjectWork {
             .compare(source: source, target: target, row: joined.row) {
             return try await adopt(source, target, evidence, checksums)
         }
-        if reason == .conflict, try await isOwn(target) {
-            return try await copy(source, .changed, .matches(target.version))
+        var row = joined.row
+        if reason == .conflict {
+            if try await isOwn(target) {
+                row?.targetVersion = target.version
+            } else if context.options.onConflict == .keep {
+                throw changedByOthers
+            }
         }
-        if reason == .conflict, context.options.onConflict == .keep { throw changedByOthers }
-        try await copy(source, reason, .matches(target.version))
+        try await copy(source, reason, .matches(target.version), row)
     }
 
     private func adopt(
@@ -93,7 +97,10 @@ struct ObjectWork {
         context.observer.handle(.adopted(source.key, size: source.size, evidence: evidence))
     }
 
-    private func copy(_ source: ListedObject, _ reason: CopyReason, _ condition: WriteCondition) async throws {
+    /// - Parameter row: what the ledger says of the key, with the target's version where that turned out to be this program's own.
+    private func copy(
+        _ source: ListedObject, _ reason: CopyReason, _ condition: WriteCondition, _ row: LedgerRow?
+    ) async throws {
         context.progress.update {
             $0.plannedObjects += 1
             $0.plannedBytes.addSize(source.size)
@@ -102,6 +109,6 @@ struct ObjectWork {
             context.observer.handle(.wouldCopy(source.key, size: source.size, reason: reason))
             return
         }
-        try await ObjectTransfer(context: context, condition: condition, reason: reason, row: joined.row).run(source)
+        try await ObjectTransfer(context: context, condition: condition, reason: reason, row: row).run(source)
     }
 }

@@ -135,7 +135,7 @@ import Testing
         let whole = try Data(contentsOf: URL(fileURLWithPath: files.path))
         let seed = UInt64.random(in: 0...UInt64.max)
         var state = seed
-        for number in 0..<500 {
+        for number in 0..<250 {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             // Every second flip in the first page, which is a fifth of the file at most.
             let position = Int(state >> 33) % (number % 2 == 0 ? min(4096, whole.count) : whole.count)

@@ -85,6 +85,26 @@ import Testing
         #expect(try await pair.isIdentical())
     }
 
+    @Test func `a second replacement that fails does not forget the first one`() async throws {
+        let pair = try EngineFixture()
+        try await pair.put("a", [1])
+        try await pair.run()
+        pair.targetSide = FaultStore(pair.target, faults)
+        // Written, but nobody knows.
+        faults.add(.put, "a", .lostReply)
+        faults.add(.head, "a", .error(.forbidden))
+        try await pair.put("a", [2])
+        try await pair.run()
+        // Not written.
+        faults.add(.put, "a", .error(.forbidden))
+        try await pair.put("a", [3])
+        try await pair.run()
+        #expect(faults.unused.isEmpty)
+        try await pair.put("a", [4])
+        #expect(try await pair.run().recorder.skips.isEmpty)
+        #expect(try await pair.isIdentical())
+    }
+
     @Test func `a replacement that was killed and whose source is gone can be deleted`() async throws {
         let pair = try EngineFixture()
         try await pair.put("keep", [1])

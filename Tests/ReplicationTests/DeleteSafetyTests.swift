@@ -40,6 +40,16 @@ import Testing
         #expect(faults.unused.isEmpty)
     }
 
+    @Test func `a key that the source cannot hold is gone from it`() async throws {
+        struct Rules: ObjectRules {
+            func problem(with key: ObjectKey) -> String? { key == "b" ? "no such names here" : nil }
+            func fit(_ attributes: ObjectAttributes) -> (kept: ObjectAttributes, dropped: [String]) { (attributes, []) }
+        }
+        let pair = try await fixture()
+        pair.sourceSide = VariantStore(FaultStore(pair.source) { operation, _ in operation == .head ? .error(.invalidKey) : nil }, rules: Rules())
+        #expect(try await pair.run().summary.counts.deletedObjects == 1)
+    }
+
     @Test func `a run with failures deletes nothing`() async throws {
         let pair = try await fixture()
         try await pair.put("new", [1])

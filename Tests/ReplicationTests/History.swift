@@ -1,0 +1,205 @@
+import Buffers
+import Manifests
+import ObjectStores
+import Replication
+import ReplicationModel
+import Testing
+
+/// A random history of one pair: edits on both sides, runs with faults, lost ledger rows, lost ledgers; then peace, and a clean run.
+///
+/// The stores, the ledger and the faults are functions of the seed. Not deterministic is the order in which different keys are worked
+/// on, so the trace is kept by side, call and key; and what is still under way when a failure ends a run, so histories with such runs, and
+/// those with many transfers at a time, have no trace to compare.
+struct History {
+    private static let keys: [ObjectKey] = ["a", "b", "b/", "c//d", "e", "f", "g", "h/\u{FC}"]
+    private static let anchor: ObjectKey = "anchor"
+    private static let capabilities = StoreCapabilities(
+        partSize: 1...32, maxParts: 10_000, maxObjectSize: 1 << 30, maxPutSize: 64, maxCopySize: 1 << 20, copiesParts: true,
+        conditionalWrites: .enforced, listPageLimit: 3, deleteBatch: 2, versionCoversAttributes: true, reportsChecksums: true)
+
+    let seed: UInt64
+    private let model: HistoryModel
+    private var ledger = MemoryLedger()
+    private var random: SeededRandom
+    private let isSilent: Bool
+    private let isSequential: Bool
+    private let isCrowded: Bool
+    /// Whether some faults end whole runs.
+    private let endsRuns: Bool
+    private(set) var problems: [String] = []
+    private var isComparable = true
+
+    init(seed: UInt64) {
+        self.seed = seed
+        random = SeededRandom(seed: seed)
+        isSilent = random.chance(25)
+        isSequential = random.chance(30)
+        isCrowded = random.chance(25)
+        endsRuns = random.chance(50)
+        model = HistoryModel(
+            source: MemoryStore(name: "memory://source", capabilities: Self.capabilities),
+            target: MemoryStore(name: "memory://target", capabilities: Self.capabilities))
+    }
+
+    /// What must be the same when the seed is; nil where it need not.
+    var trace: [String: [String]]? { isComparable && !isCrowded ? model.trace : nil }
+
+    mutating func play() async throws {
+        await model.putSource([1], Self.anchor)
+        for round in 1...5 {
+            await edit()
+            if random.chance(10) { try await loseLedger() }
+            try await run(round: round, percent: random.pick([0, 3, 10, 25]))
+        }
+        try await run(round: 6, percent: 0, isLast: true)
+        try await expectPeace()
+    }
+
+    /// With the ledger goes the knowledge of open uploads: a bucket's lifecycle rule ends those.
+    private mutating func loseLedger() async throws {
+        ledger = MemoryLedger()
+        for upload in try await model.target.openUploads(ListRequest()).uploads { try await model.target.abortUpload(upload.session) }
+    }
+
+    private mutating func edit() async {
+        for _ in 0..<Int.random(in: 0...8, using: &random) {
+            let key = random.pick(Self.keys)
+            switch Int.random(in: 0..<10, using: &random) {
+            case 0..<6: await model.putSource(random.bytes(), key)
+            case 6..<8: await model.deleteSource(key)
+            case 8: await model.putForeign(random.bytes(), key)
+            default: _ = await model.target.delete([DeleteRequest(key: key, version: nil)])
+            }
+        }
+    }
+
+    /// One run, and everything that must hold after any run.
+    private mutating func run(round: Int, percent: Int, isLast: Bool = false) async throws {
+        let lossy = percent > 0 && random.chance(30)
+        var options = options(isLast: isLast)
+        options.concurrency = isCrowded ? 8 : 1
+        let before = try await state()
+        model.beginRun()
+        let (summary, recorder, _) = await replicate(round, percent, options, ledger: lossy ? losing(round) : ledger)
+        if summary.failure != nil { isComparable = false }
+        let after = try await state()
+        let note = "seed \(seed) round \(round)"
+        checkRows(after, note)
+        checkForeign(before, after, note)
+        guard summary.failure == nil, summary.stop == nil else { return }
+        let named = Set(recorder.failures.keys).union(recorder.skips.keys)
+        for (key, bytes) in after.source where !model.changing.contains(key) && !named.contains(key) {
+            if after.target[key]?.bytes != bytes { problems.append("\(note): \(key) is neither equal nor named") }
+        }
+        if isLast { checkPeace(after, recorder, note) }
+    }
+
+    private mutating func options(isLast: Bool) -> ReplicationOptions {
+        var options = ReplicationOptions()
+        options.memory = 1 << 20
+        if isLast || random.chance(50) {
+            options.deletion = .on(
+                limit: .init(count: 1000, percent: 100), backupPrefix: random.chance(50) ? ReservedKeys.deletedPrefix : nil)
+        }
+        if !isLast, random.chance(15) { options.comparison = .checksum }
+        return options
+    }
+
+    /// A ledger that forgets the finished copies of some keys, as a killed run does.
+    private func losing(_ round: Int) -> FaultLedger {
+        FaultLedger(ledger) { [seed] change in
+            guard case .record(let row) = change, row.evidence > .none else { return true }
+            var random = SeededRandom(seed, ["lost", "\(round)", row.key.text])
+            return random.chance(50)
+        }
+    }
+
+    private func replicate(
+        _ round: Int, _ percent: Int, _ options: ReplicationOptions, ledger: any Ledger
+    ) async -> (RunSummary, EventRecorder, StoreMeter) {
+        let faultSeed = seed &* 1000 &+ UInt64(round)
+        let here = HistoryFaults(seed: faultSeed, side: "source", percent: percent, endsRuns: endsRuns, model: model)
+        let there = HistoryFaults(seed: faultSeed, side: "target", percent: percent, endsRuns: endsRuns, model: model)
+        let recorder = EventRecorder()
+        let time = ImmediateTime()
+        let meter = MeteredStore(
+            VariantStore(
+                FaultStore(model.target) { there.next($0, $1) }, isSilent: isSilent, isSequential: isSequential))
+        let policy = RetryPolicy(maxAttempts: 3, reserve: 100_000)
+        let summary = await Replicator(
+            source: RetryingStore(FaultStore(model.source) { here.next($0, $1) }, policy: policy, time: time),
+            target: RetryingStore(meter, policy: policy, time: time), ledger: ledger, options: options,
+            pool: BufferPool(limit: options.memory), time: time, nonce: "\(seed)-\(round)", observer: recorder
+        ).run()
+        return (summary, recorder, meter.meter)
+    }
+
+    // MARK: What must hold
+
+    private struct Snapshot {
+        var source: [ObjectKey: [UInt8]] = [:]
+        var target: [ObjectKey: (version: VersionToken, bytes: [UInt8])] = [:]
+        var rows: [ObjectKey: LedgerRow] = [:]
+    }
+
+    private func state() async throws -> Snapshot {
+        var snapshot = Snapshot()
+        snapshot.source = try await EngineFixture.contents(of: model.source).mapValues(\.bytes)
+        snapshot.target = try await EngineFixture.contents(of: model.target)
+        for row in try await ledger.rows(after: nil, limit: 1000) { snapshot.rows[row.key] = row }
+        return snapshot
+    }
+
+    /// I1 and no false "unchanged": a row that vouches names versions with equal bytes.
+    private mutating func checkRows(_ after: Snapshot, _ note: String) {
+        for row in after.rows.values where row.evidence > .none {
+            guard let there = after.target[row.key], there.version == row.targetVersion else { continue }
+            if model.sourceBytes(row.key, row.sourceVersion) != there.bytes {
+                problems.append("\(note): the row of \(row.key) vouches for different bytes")
+            }
+        }
+    }
+
+    /// I7: a foreign object goes only where the ledger had never heard of the key.
+    private mutating func checkForeign(_ before: Snapshot, _ after: Snapshot, _ note: String) {
+        for key in Self.keys {
+            if let written = model.foreignNow[key] {
+                if after.target[key]?.version != written { problems.append("\(note): \(key), written by others during the run, is lost") }
+                continue
+            }
+            guard let was = before.target[key], model.isForeign(key, was.version), let row = before.rows[key],
+                row.targetVersion != was.version, !isAnnounced(was.bytes, row)
+            else { continue }
+            if after.target[key]?.version != was.version { problems.append("\(note): \(key), written by others, is lost") }
+        }
+    }
+
+    /// Bytes that a killed run was about to write are nobody's loss, whoever wrote them.
+    private func isAnnounced(_ bytes: [UInt8], _ row: LedgerRow) -> Bool {
+        row.evidence == .none && row.checksums.crc32c == bytes.withUnsafeBytes { EngineFixture.crc32c($0) }
+    }
+
+    /// I14: after one clean run everything is equal, but for what others wrote, and that is named.
+    private mutating func checkPeace(_ after: Snapshot, _ recorder: EventRecorder, _ note: String) {
+        if !recorder.failures.isEmpty { problems.append("\(note): failures in peace: \(recorder.failures)") }
+        for key in Set(after.source.keys).union(after.target.keys) where !ReservedKeys.contains(key) {
+            if after.source[key] == after.target[key]?.bytes { continue }
+            let isForeign = after.target[key].map { model.isForeign(key, $0.version) } ?? false
+            if recorder.skips[key] != .conflict || !isForeign { problems.append("\(note): \(key) differs in peace") }
+        }
+    }
+
+    /// I5: another run writes and reads nothing, and no upload is left open.
+    private mutating func expectPeace() async throws {
+        let (summary, recorder, meter) = await replicate(7, 0, options(isLast: true), ledger: ledger)
+        if summary.counts.copiedObjects + summary.counts.adoptedObjects + summary.counts.deletedObjects > 0 {
+            problems.append("seed \(seed): a run without changes did something: \(summary.counts)")
+        }
+        if recorder.skips.isEmpty, Set(meter.requests.keys) != [.list] {
+            problems.append("seed \(seed): a run without changes asked for more than listings: \(meter.requests)")
+        }
+        if try await !model.target.openUploads(ListRequest()).uploads.isEmpty {
+            problems.append("seed \(seed): an upload is left open")
+        }
+    }
+}
