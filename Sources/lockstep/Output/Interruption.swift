@@ -1,29 +1,36 @@
 import Foundation
 import Synchronization
 
+/// Where the signal handler writes: the one thing that it may do is to write a byte.
+private let signalPipe = Atomic<Int32>(-1)
+
 /// SIGINT and SIGTERM: the first asks the run to end, the second ends the process at once.
+///
+/// A handler for the whole process and not a mask with `sigwait`: the runtime has threads before any code here runs, and a signal
+/// that one of them does not block ends the process.
 final class Interruption: Sendable {
     private let received = Mutex<Int32?>(nil)
     private let action = Mutex<(@Sendable () -> Void)?>(nil)
 
-    /// Blocks the signals in this thread and those made after it, and waits for them on a thread of its own.
-    /// Called first of all, from the main thread.
     init() {
         signal(SIGPIPE, SIG_IGN)
-        var set = sigset_t()
-        sigemptyset(&set)
-        sigaddset(&set, SIGINT)
-        sigaddset(&set, SIGTERM)
-        pthread_sigmask(SIG_BLOCK, &set, nil)
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { return }
+        let readEnd = ends[0]
+        signalPipe.store(ends[1], ordering: .sequentiallyConsistent)
         Thread.detachNewThread { [self] in
-            var set = sigset_t()
-            sigemptyset(&set)
-            sigaddset(&set, SIGINT)
-            sigaddset(&set, SIGTERM)
+            var number: UInt8 = 0
             while true {
-                var number: Int32 = 0
-                guard sigwait(&set, &number) == 0 else { continue }
-                handle(number)
+                let count = read(readEnd, &number, 1)
+                if count == 1 { handle(Int32(number)) } else if count == 0 || errno != EINTR { return }
+            }
+        }
+        for number in [SIGINT, SIGTERM] {
+            signal(number) { number in
+                let saved = errno
+                var byte = UInt8(number)
+                _ = write(signalPipe.load(ordering: .relaxed), &byte, 1)
+                errno = saved
             }
         }
     }
