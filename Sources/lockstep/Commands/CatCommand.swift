@@ -19,7 +19,9 @@ struct CatCommand: AsyncParsableCommand {
 
     @Argument(help: "The object, e.g. s3://bucket/key.")
     var object: String
-    @Option(help: ArgumentHelp("First and last byte, both included; A- reads to the end, -N the last N bytes.", valueName: "A-B"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("First and last byte, both included; A- reads to the end, -N the last N bytes.", valueName: "A-B"))
     var range: RangeArgument?
     @OptionGroup var endpoint: EndpointOptions
 
@@ -28,7 +30,7 @@ struct CatCommand: AsyncParsableCommand {
     func run() async throws {
         let context = CommandContext()
         let command = self
-        try await context.run { try await command.write(context) }
+        try await context.run(about: object) { try await command.write(context) }
     }
 
     private func write(_ context: CommandContext) async throws -> Int32 {

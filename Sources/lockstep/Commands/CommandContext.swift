@@ -36,7 +36,8 @@ struct CommandContext {
     }
 
     /// Runs the body of a command: signals cancel it, failures become one line on standard error and an exit code.
-    func run(_ body: @escaping @Sendable () async throws -> Int32) async throws -> Never {
+    /// - Parameter location: what the command is about, for errors of stores, which name no bucket.
+    func run(about location: String? = nil, _ body: @escaping @Sendable () async throws -> Int32) async throws -> Never {
         let task = Task { try await body() }
         interruption.onSignal { task.cancel() }
         do {
@@ -46,16 +47,17 @@ struct CommandContext {
         } catch {
             if let code = interruption.exitCode { throw ExitCode(code) }
             if let error = error as? ValidationError { throw error }
-            let failure = CommandContext.failure(error)
+            let failure = CommandContext.failure(error, location)
             console.error(failure.description)
             throw ExitCode(failure.status.rawValue)
         }
     }
 
-    private static func failure(_ error: any Error) -> CommandFailure {
+    private static func failure(_ error: any Error, _ location: String?) -> CommandFailure {
         switch error {
         case let failure as CommandFailure: failure
-        case let error as StoreError: CommandFailure(ExitStatus(error.code), "\(error)")
+        case let error as StoreError:
+            CommandFailure(ExitStatus(error.code), location.map { "\(ObjectKey($0)): \(error)" } ?? "\(error)")
         default: CommandFailure(.internalError, "\(error)")
         }
     }

@@ -24,7 +24,7 @@ struct ListCommand: AsyncParsableCommand {
     func run() async throws {
         let context = CommandContext()
         let command = self
-        try await context.run { try await command.list(context) }
+        try await context.run(about: location) { try await command.list(context) }
     }
 
     private func list(_ context: CommandContext) async throws -> Int32 {

@@ -24,7 +24,7 @@ struct StatCommand: AsyncParsableCommand {
     func run() async throws {
         let context = CommandContext()
         let command = self
-        try await context.run { try await command.show(context) }
+        try await context.run(about: object) { try await command.show(context) }
     }
 
     private func show(_ context: CommandContext) async throws -> Int32 {
