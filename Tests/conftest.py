@@ -17,7 +17,7 @@ import uuid
 import pytest
 import requests
 
-pytest_plugins = ["locations", "lockstep_binary"]
+pytest_plugins = ["lockstep_binary", "locations", "foreign_servers"]
 
 # Clients must find neither the machine's credentials nor its configuration.
 for name in list(os.environ):
