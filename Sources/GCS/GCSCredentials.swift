@@ -111,7 +111,8 @@ package struct ExchangedGoogleToken: CredentialProvider {
                 .invalidResponse, .head, message: "the answer of \(account.tokenEndpoint) has no token in it",
                 retry: .transient)
         }
-        return ExpiringCredentials(GoogleToken(Secret(reply.accessToken)), expiration: time + min(max(reply.expiresIn, 0), Self.longestLifetime))
+        let lifetime = min(max(reply.expiresIn, 0), Self.longestLifetime)
+        return ExpiringCredentials(GoogleToken(Secret(reply.accessToken)), expiration: time + lifetime)
     }
 
     private func refusal(_ response: HTTPResponse) -> StoreError {

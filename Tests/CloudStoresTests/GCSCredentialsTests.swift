@@ -72,6 +72,13 @@ import Testing
         #expect("\(token)".contains("ya29") == false)
     }
 
+    @Test func aTokenThatIsSaidToLiveForEverIsRefreshedAfterADay() async throws {
+        let transport = ScriptedTransport(
+            .init(200, body: #"{"access_token":"ya29.x","expires_in":9223372036854775807}"#))
+        let token = try await ExchangedGoogleToken(try account(), transport: transport, now: { 1000 }).load()
+        #expect(token.expiration == 87_400)
+    }
+
     @Test func aRefusedKeyAndABusyTokenServiceDiffer() async throws {
         let refused = ScriptedTransport(
             .init(400, body: #"{"error":"invalid_grant","error_description":"Invalid JWT Signature."}"#))
