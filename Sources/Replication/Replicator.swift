@@ -28,7 +28,8 @@ package struct Replicator: Sendable {
     ///   - nonce: unguessable text of this run, for names that it makes at the target.
     ///   - executors: where objects and parts are worked on, in turn; those of the transport save a wake-up per reply.
     package init(
-        source: any ObjectStore, target: any ObjectStore, ledger: any Ledger, options: ReplicationOptions, pool: BufferPool,
+        source: any ObjectStore, target: any ObjectStore, ledger: any Ledger, options: ReplicationOptions,
+        pool: BufferPool,
         time: any Timekeeper, nonce: String, observer: any ReplicationObserver,
         executors: [any TaskExecutor] = []
     ) {
@@ -51,7 +52,8 @@ package struct Replicator: Sendable {
         var stop: RunStop?
         var failure: TransferFailure?
         do {
-            stop = try await replicate(writer)
+            // The planner waits for its workers at every object: beside them it is woken for free.
+            stop = try await withTaskExecutorPreference(executors.first) { try await replicate(writer) }
         } catch {
             failure = TransferFailure(error)
         }
@@ -70,7 +72,8 @@ package struct Replicator: Sendable {
             try await ledger.clearDeleteCandidates()
         }
         let context = RunContext(
-            source: source, target: try await writableTarget(), ledger: writer, pool: pool, options: options, time: time,
+            source: source, target: try await writableTarget(), ledger: writer, pool: pool, options: options,
+            time: time,
             observer: observer, progress: progress, executors: executors)
         let stop = try await copyAll(context)
         try await writer.flush()
@@ -99,7 +102,8 @@ package struct Replicator: Sendable {
             case .enforced: true
             case .ignored: false
             case .unproven:
-                try await ConditionProbe(target: target, ledger: ledger, nonce: nonce, time: time).conditionsAreEnforced()
+                try await ConditionProbe(target: target, ledger: ledger, nonce: nonce, time: time)
+                    .conditionsAreEnforced()
             }
         guard !enforced else { return target }
         observer.handle(
@@ -165,7 +169,8 @@ package struct Replicator: Sendable {
                     startedBytes.addSize(size)
                 }
                 if decision == .deleteCandidate, let object = joined.target {
-                    candidates.append(DeleteCandidate(key: object.key, targetVersion: object.version, size: object.size))
+                    candidates.append(
+                        DeleteCandidate(key: object.key, targetVersion: object.version, size: object.size))
                     if candidates.count >= DeletePhase.page {
                         try await context.hold(candidates)
                         candidates.removeAll(keepingCapacity: true)
