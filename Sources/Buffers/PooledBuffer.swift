@@ -8,7 +8,10 @@ package final class PooledBuffer: @unchecked Sendable {
     package let base: UnsafeMutableRawPointer
     private let release: @Sendable (UnsafeMutableRawPointer, Int) -> Void
 
-    init(base: UnsafeMutableRawPointer, capacity: Int, release: @escaping @Sendable (UnsafeMutableRawPointer, Int) -> Void) {
+    init(
+        base: UnsafeMutableRawPointer, capacity: Int,
+        release: @escaping @Sendable (UnsafeMutableRawPointer, Int) -> Void
+    ) {
         self.base = base
         self.capacity = capacity
         self.release = release

@@ -45,7 +45,9 @@ package struct ConditionCheckingStore: ObjectStore {
         return results
     }
 
-    private func check(_ condition: WriteCondition, on key: ObjectKey, _ operation: StoreOperation) async throws(StoreError) {
+    private func check(_ condition: WriteCondition, on key: ObjectKey, _ operation: StoreOperation)
+        async throws(StoreError)
+    {
         guard condition != .unconditional else { return }
         let current: VersionToken?
         do throws(StoreError) {
@@ -61,7 +63,8 @@ package struct ConditionCheckingStore: ObjectStore {
         case .matches where current == nil && operation == .delete: return
         default:
             throw StoreError(
-                .preconditionFailed, operation, key: key, message: "another version of the object is there than expected")
+                .preconditionFailed, operation, key: key,
+                message: "another version of the object is there than expected")
         }
     }
 
@@ -82,7 +85,8 @@ package struct ConditionCheckingStore: ObjectStore {
         }
         guard found == receipt.version else {
             throw StoreError(
-                .preconditionFailed, operation, key: key, message: "another writer replaced the object while it was written")
+                .preconditionFailed, operation, key: key,
+                message: "another writer replaced the object while it was written")
         }
         return receipt
     }

@@ -54,9 +54,13 @@ package final class MemoryStore: ObjectStore {
             state.order = order
             let after = request.cursor.flatMap { Hex.decode($0) }.map { ObjectKey($0) } ?? request.startAfter
             var index = after.map { order.partitioningIndex(after: $0) } ?? 0
-            if after.map({ $0 < request.prefix }) ?? true { index = max(index, order.partitioningIndex(from: request.prefix)) }
+            if after.map({ $0 < request.prefix }) ?? true {
+                index = max(index, order.partitioningIndex(from: request.prefix))
+            }
             var objects: [ListedObject] = []
-            while index < order.count, order[index].hasPrefix(request.prefix), objects.count < min(request.limit, capabilities.listPageLimit) {
+            while index < order.count, order[index].hasPrefix(request.prefix),
+                objects.count < min(request.limit, capabilities.listPageLimit)
+            {
                 let key = order[index]
                 if let bound = request.endBefore, !(key < bound) { return ListPage(objects: objects, next: nil) }
                 objects.append(Self.listed(key, state.objects[key]!))
@@ -111,7 +115,8 @@ package final class MemoryStore: ObjectStore {
         let bytes = part.body.withUnsafeBytes { Array($0) }
         try verify(bytes, part.digest, .uploadPart, session.key)
         try store(bytes, part.digest, number: part.number, session, .uploadPart)
-        return PartReceipt(number: part.number, size: Int64(bytes.count), tag: "part-\(part.number)", digest: part.digest)
+        return PartReceipt(
+            number: part.number, size: Int64(bytes.count), tag: "part-\(part.number)", digest: part.digest)
     }
 
     package func copyPart(_ part: PartCopyRequest, of session: UploadSession) async throws(StoreError) -> PartReceipt {
@@ -134,7 +139,8 @@ package final class MemoryStore: ObjectStore {
         guard let upload else { throw gone(.listParts, session) }
         return upload.parts.sorted { $0.key < $1.key }.map { number, part in
             UploadedPart(
-                number: number, size: Int64(part.bytes.count), tag: "part-\(number)", checksums: Self.checksums(part.digest))
+                number: number, size: Int64(part.bytes.count), tag: "part-\(number)",
+                checksums: Self.checksums(part.digest))
         }
     }
 
@@ -147,7 +153,8 @@ package final class MemoryStore: ObjectStore {
         bytes.reserveCapacity(Int(session.size))
         for part in request.parts {
             guard let stored = upload.parts[part.number] else {
-                throw StoreError(.invalidRequest, .completeUpload, key: session.key, message: "part \(part.number) was never sent")
+                throw StoreError(
+                    .invalidRequest, .completeUpload, key: session.key, message: "part \(part.number) was never sent")
             }
             bytes += stored.bytes
         }
@@ -202,7 +209,8 @@ package final class MemoryStore: ObjectStore {
     // MARK: Inside
 
     private func commit(
-        _ key: ObjectKey, _ bytes: [UInt8], _ attributes: ObjectAttributes, _ condition: WriteCondition, _ operation: StoreOperation
+        _ key: ObjectKey, _ bytes: [UInt8], _ attributes: ObjectAttributes, _ condition: WriteCondition,
+        _ operation: StoreOperation
     ) throws(StoreError) -> WriteReceipt {
         let digest = bytes.withUnsafeBytes { ContentDigest(of: $0) }
         let modified = time.now()
@@ -215,7 +223,8 @@ package final class MemoryStore: ObjectStore {
                 case .unconditional: true
                 }
             guard holds else {
-                return .failure(StoreError(.preconditionFailed, operation, key: key, message: "the condition does not hold"))
+                return .failure(
+                    StoreError(.preconditionFailed, operation, key: key, message: "the condition does not hold"))
             }
             state.counter += 1
             let version = VersionToken("v\(state.counter)")
@@ -241,7 +250,8 @@ package final class MemoryStore: ObjectStore {
         _ bytes: [UInt8], _ digest: ContentDigest, _ operation: StoreOperation, _ key: ObjectKey
     ) throws(StoreError) {
         guard bytes.withUnsafeBytes({ ContentDigest(of: $0) }) == digest else {
-            throw StoreError(.checksumMismatch, operation, key: key, message: "the bytes do not have the checksum sent with them")
+            throw StoreError(
+                .checksumMismatch, operation, key: key, message: "the bytes do not have the checksum sent with them")
         }
     }
 

@@ -63,7 +63,8 @@ package final class MeteredStore: ObjectStore {
     }
 
     package func put(_ request: PutRequest) async throws(StoreError) -> WriteReceipt {
-        try await counting(.put, written: request.digest.length) { () throws(StoreError) in try await base.put(request) }
+        try await counting(.put, written: request.digest.length) { () throws(StoreError) in try await base.put(request)
+        }
     }
 
     package func beginUpload(_ request: UploadRequest) async throws(StoreError) -> UploadSession {

@@ -77,7 +77,8 @@ package struct ListRequest: Sendable {
     package var limit: Int
 
     package init(
-        prefix: ObjectKey = ObjectKey([]), startAfter: ObjectKey? = nil, endBefore: ObjectKey? = nil, cursor: String? = nil,
+        prefix: ObjectKey = ObjectKey([]), startAfter: ObjectKey? = nil, endBefore: ObjectKey? = nil,
+        cursor: String? = nil,
         limit: Int = 1000
     ) {
         self.prefix = prefix
@@ -190,7 +191,8 @@ package struct PutRequest: Sendable {
     package var condition: WriteCondition
 
     package init(
-        key: ObjectKey, body: BufferSlice?, digest: ContentDigest, attributes: ObjectAttributes, condition: WriteCondition
+        key: ObjectKey, body: BufferSlice?, digest: ContentDigest, attributes: ObjectAttributes,
+        condition: WriteCondition
     ) {
         self.key = key
         self.body = body
@@ -226,7 +228,8 @@ package struct UploadRequest: Sendable {
     /// The condition under which the upload will be completed; some stores must know it at the start.
     package var condition: WriteCondition
 
-    package init(key: ObjectKey, size: Int64, partSize: Int64, attributes: ObjectAttributes, condition: WriteCondition) {
+    package init(key: ObjectKey, size: Int64, partSize: Int64, attributes: ObjectAttributes, condition: WriteCondition)
+    {
         self.key = key
         self.size = size
         self.partSize = partSize
@@ -291,7 +294,8 @@ package struct PartCopyRequest: Sendable {
     package var digest: ContentDigest?
 
     package init(
-        number: Int, offset: Int64, source: ObjectKey, sourceVersion: VersionToken, range: ByteRange, digest: ContentDigest? = nil
+        number: Int, offset: Int64, source: ObjectKey, sourceVersion: VersionToken, range: ByteRange,
+        digest: ContentDigest? = nil
     ) {
         self.number = number
         self.offset = offset
@@ -342,7 +346,8 @@ package struct CompleteRequest: Sendable {
     package var attributes: ObjectAttributes
     package var condition: WriteCondition
 
-    package init(parts: [PartReceipt], digest: ContentDigest?, attributes: ObjectAttributes, condition: WriteCondition) {
+    package init(parts: [PartReceipt], digest: ContentDigest?, attributes: ObjectAttributes, condition: WriteCondition)
+    {
         self.parts = parts
         self.digest = digest
         self.attributes = attributes
@@ -378,7 +383,9 @@ package struct CopyRequest: Sendable {
     package var destination: ObjectKey
     package var condition: WriteCondition
 
-    package init(source: ObjectKey, sourceVersion: VersionToken, size: Int64, destination: ObjectKey, condition: WriteCondition) {
+    package init(
+        source: ObjectKey, sourceVersion: VersionToken, size: Int64, destination: ObjectKey, condition: WriteCondition
+    ) {
         self.source = source
         self.sourceVersion = sourceVersion
         self.size = size

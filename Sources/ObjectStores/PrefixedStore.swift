@@ -67,7 +67,8 @@ package struct PrefixedStore: ObjectStore {
         for index in page.objects.indices {
             guard page.objects[index].key.hasPrefix(prefix) else {
                 throw StoreError(
-                    .invalidResponse, .list, key: page.objects[index].key, message: "the listing left the prefix \(prefix)")
+                    .invalidResponse, .list, key: page.objects[index].key,
+                    message: "the listing left the prefix \(prefix)")
             }
             page.objects[index].key = inner(page.objects[index].key)
         }
@@ -76,7 +77,9 @@ package struct PrefixedStore: ObjectStore {
         return page
     }
 
-    package func head(_ key: ObjectKey) async throws(StoreError) -> ObjectDescription { inner(try await base.head(outer(key))) }
+    package func head(_ key: ObjectKey) async throws(StoreError) -> ObjectDescription {
+        inner(try await base.head(outer(key)))
+    }
 
     package func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply {
         var request = request
@@ -111,7 +114,9 @@ package struct PrefixedStore: ObjectStore {
         try await base.completeUpload(request, of: outer(session))
     }
 
-    package func abortUpload(_ session: UploadSession) async throws(StoreError) { try await base.abortUpload(outer(session)) }
+    package func abortUpload(_ session: UploadSession) async throws(StoreError) {
+        try await base.abortUpload(outer(session))
+    }
 
     package func openUploads(_ request: ListRequest) async throws(StoreError) -> OpenUploadsPage {
         var page = try await base.openUploads(outer(request))

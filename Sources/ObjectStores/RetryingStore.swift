@@ -36,7 +36,9 @@ package struct RetryingStore: ObjectStore {
                 budget.earn()
                 return result
             } catch {
-                guard let wait = wait(after: error, attempt: attempt, repeatable: repeatable), budget.spend() else { throw error }
+                guard let wait = wait(after: error, attempt: attempt, repeatable: repeatable), budget.spend() else {
+                    throw error
+                }
                 onRetry(error, attempt, wait)
                 let interrupted = Self.cancelled(error)
                 do { try await time.sleep(for: wait) } catch { throw interrupted }
@@ -58,7 +60,8 @@ package struct RetryingStore: ObjectStore {
 
     private static func cancelled(_ error: StoreError) -> StoreError {
         StoreError(
-            .cancelled, error.operation, key: error.key, message: "interrupted while waiting to try again after: \(error.message)")
+            .cancelled, error.operation, key: error.key,
+            message: "interrupted while waiting to try again after: \(error.message)")
     }
 
     package func list(_ request: ListRequest) async throws(StoreError) -> ListPage {

@@ -48,9 +48,12 @@ package struct StoreCapabilities: Sendable {
     package var maxConcurrency: Int
 
     package init(
-        partSize: ClosedRange<Int64>, partSizeMultiple: Int64 = 1, maxParts: Int, maxObjectSize: Int64, maxPutSize: Int64,
-        maxCopySize: Int64, copiesParts: Bool, conditionalWrites: ConditionalWrites, listingOrder: ListingOrder = .bytewise,
-        listPageLimit: Int, deleteBatch: Int, versionCoversAttributes: Bool, reportsChecksums: Bool, attributesFollowBytes: Bool = true,
+        partSize: ClosedRange<Int64>, partSizeMultiple: Int64 = 1, maxParts: Int, maxObjectSize: Int64,
+        maxPutSize: Int64,
+        maxCopySize: Int64, copiesParts: Bool, conditionalWrites: ConditionalWrites,
+        listingOrder: ListingOrder = .bytewise,
+        listPageLimit: Int, deleteBatch: Int, versionCoversAttributes: Bool, reportsChecksums: Bool,
+        attributesFollowBytes: Bool = true,
         maxConcurrency: Int = 256
     ) {
         self.partSize = partSize

@@ -100,7 +100,8 @@ extension StoreError: CustomStringConvertible {
 
 /// The calls of `ObjectStore`, for errors, meters and faults.
 package enum StoreOperation: String, Sendable, CaseIterable, Codable {
-    case list, head, read, put, beginUpload, uploadPart, copyPart, listParts, completeUpload, abortUpload, openUploads, copy, delete
+    case list, head, read, put, beginUpload, uploadPart, copyPart, listParts, completeUpload, abortUpload, openUploads,
+        copy, delete
 
     package var isWrite: Bool {
         switch self {

@@ -41,7 +41,8 @@ package struct ThrottledStore: ObjectStore {
     package func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply {
         if let rate {
             do { try await rate.admit(request.range.length) } catch {
-                throw StoreError(.cancelled, .read, key: request.key, message: "interrupted while waiting for the byte rate")
+                throw StoreError(
+                    .cancelled, .read, key: request.key, message: "interrupted while waiting for the byte rate")
             }
         }
         return try await throttled { () throws(StoreError) in try await base.read(request, into: buffer) }

@@ -102,7 +102,8 @@ extension LedgerRow {
     /// What is known of `object` and its copy. Evidence `none` vouches for nothing: it says which bytes were being written while the
     /// target held `version`, or that what is there now is this program's own and not proven.
     init(
-        of object: ListedObject, at version: VersionToken, _ digest: ContentDigest, _ evidence: EvidenceLevel, verifiedAt: Int64
+        of object: ListedObject, at version: VersionToken, _ digest: ContentDigest, _ evidence: EvidenceLevel,
+        verifiedAt: Int64
     ) {
         self.init(
             key: object.key, sourceVersion: object.version, sourceModified: object.modified, targetVersion: version,

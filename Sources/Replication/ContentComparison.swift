@@ -23,7 +23,9 @@ struct ContentComparison {
         if source.checksums.agrees(with: target.checksums) == false { return .different }
         let (here, there) = try await heads(source.key)
         guard let here else { throw TransferFailure(.source, .store(.notFound), "\(source.key) is gone") }
-        guard let there, here.object.version == source.version, there.object.version == target.version else { return .different }
+        guard let there, here.object.version == source.version, there.object.version == target.version else {
+            return .different
+        }
         guard sameAttributes(here.attributes, there.attributes) else { return .different }
         let known = there.object.checksums.merging(here.object.checksums)
         switch here.object.checksums.agrees(with: there.object.checksums) {
@@ -37,7 +39,9 @@ struct ContentComparison {
         // A mark says which copy this was. It vouches for the bytes only where the store had checked them, where nobody can change
         // bytes under a mark, and where the ledger has never seen another version.
         let capabilities = context.target.capabilities
-        if row == nil, capabilities.reportsChecksums, capabilities.attributesFollowBytes { return .same(.recorded, known) }
+        if row == nil, capabilities.reportsChecksums, capabilities.attributesFollowBytes {
+            return .same(.recorded, known)
+        }
         return try await compareByReading(source, target)
     }
 
@@ -60,7 +64,9 @@ struct ContentComparison {
         }
     }
 
-    private func head(_ key: ObjectKey, _ store: any ObjectStore, _ side: TransferFailure.Side) async throws -> ObjectDescription? {
+    private func head(_ key: ObjectKey, _ store: any ObjectStore, _ side: TransferFailure.Side) async throws
+        -> ObjectDescription?
+    {
         do throws(StoreError) {
             return try await store.head(key)
         } catch {

@@ -113,7 +113,8 @@ struct DeletePhase {
                         $0.deletedObjects += 1
                         $0.deletedBytes += item.candidate.size
                     }
-                    context.observer.handle(.deleted(item.candidate.key, size: item.candidate.size, backup: item.backup))
+                    context.observer.handle(
+                        .deleted(item.candidate.key, size: item.candidate.size, backup: item.backup))
                 case .failure(let error):
                     try Task.checkCancellation()
                     if error.code == .preconditionFailed {

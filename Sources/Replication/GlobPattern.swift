@@ -101,7 +101,9 @@ package struct GlobPattern: Sendable, Hashable {
             case UInt8(ascii: "?"): elements.append(.anyByte)
             case UInt8(ascii: "["): elements.append(try parseClass(bytes, &index, pattern: pattern))
             case UInt8(ascii: "\\"):
-                guard index < bytes.count else { throw SyntaxError(description: "'\(pattern)' ends in a single backslash") }
+                guard index < bytes.count else {
+                    throw SyntaxError(description: "'\(pattern)' ends in a single backslash")
+                }
                 elements.append(.byte(bytes[index]))
                 index += 1
             default: elements.append(.byte(byte))
@@ -110,7 +112,8 @@ package struct GlobPattern: Sendable, Hashable {
         return elements
     }
 
-    private static func parseClass(_ bytes: [UInt8], _ index: inout Int, pattern: String) throws(SyntaxError) -> Element {
+    private static func parseClass(_ bytes: [UInt8], _ index: inout Int, pattern: String) throws(SyntaxError) -> Element
+    {
         var set = Set<UInt8>()
         var negated = false
         if index < bytes.count, bytes[index] == UInt8(ascii: "!") || bytes[index] == UInt8(ascii: "^") {

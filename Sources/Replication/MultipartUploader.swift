@@ -61,7 +61,9 @@ struct MultipartUploader {
             while next <= plan.count || running > 0 {
                 if next <= plan.count, running < context.options.concurrency {
                     let number = next
-                    group.addTask(executorPreference: context.nextExecutor()) { try await sendPart(number, of: session) }
+                    group.addTask(executorPreference: context.nextExecutor()) {
+                        try await sendPart(number, of: session)
+                    }
                     next += 1
                     running += 1
                 } else if let receipt = try await group.next() {
@@ -100,7 +102,8 @@ struct MultipartUploader {
         let buffer = try await context.pool.acquire(Int(range.length))
         do throws(StoreError) {
             let reply = try await context.source.read(
-                ReadRequest(key: object.key, range: range, version: object.version, objectSize: object.size), into: buffer)
+                ReadRequest(key: object.key, range: range, version: object.version, objectSize: object.size),
+                into: buffer)
             return PartRequest(
                 number: number, offset: range.offset, body: buffer.slice(Int(range.length)), digest: reply.digest)
         } catch {
@@ -120,7 +123,9 @@ struct MultipartUploader {
         }
     }
 
-    private func complete(_ session: UploadSession, _ parts: [PartReceipt], _ digest: ContentDigest) async throws -> WriteReceipt {
+    private func complete(_ session: UploadSession, _ parts: [PartReceipt], _ digest: ContentDigest) async throws
+        -> WriteReceipt
+    {
         let write = ConditionalWrite(
             context: context, object: object, condition: condition, digest: digest, fingerprint: fingerprint, row: row)
         let request = CompleteRequest(parts: parts, digest: digest, attributes: attributes, condition: condition)
@@ -135,7 +140,8 @@ struct MultipartUploader {
             try await context.target.abortUpload(session)
         } catch {
             context.observer.handle(
-                .notice("an unfinished upload of \(object.key) could not be aborted (\(error)); the next run tries again"))
+                .notice(
+                    "an unfinished upload of \(object.key) could not be aborted (\(error)); the next run tries again"))
             return
         }
         try await context.ledger.commit(.closeUpload(session))

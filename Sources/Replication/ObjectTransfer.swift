@@ -44,7 +44,8 @@ struct ObjectTransfer {
             : try await context.largeObjects.withPermit { try await copyInParts(object) }
         let now = context.time.nowSeconds()
         do {
-            let evidence = try await WriteVerification(context: context, key: object.key, digest: digest).evidence(for: receipt)
+            let evidence = try await WriteVerification(context: context, key: object.key, digest: digest).evidence(
+                for: receipt)
             return (LedgerRow(of: object, at: receipt.version, digest, evidence, verifiedAt: now), evidence)
         } catch {
             // What is there now is this run's own and not proven: the next run writes it again.
@@ -59,12 +60,14 @@ struct ObjectTransfer {
         let range = ByteRange(offset: 0, length: object.size)
         let reply = try await fromSource { () throws(StoreError) in
             try await context.source.read(
-                ReadRequest(key: object.key, range: range, version: object.version, objectSize: object.size), into: buffer)
+                ReadRequest(key: object.key, range: range, version: object.version, objectSize: object.size),
+                into: buffer)
         }
         try reply.digest.check(against: reply.description.object.checksums)
         let (attributes, fingerprint) = targetAttributes(reply.description.attributes, object, digest: reply.digest)
         let write = ConditionalWrite(
-            context: context, object: object, condition: condition, digest: reply.digest, fingerprint: fingerprint, row: row)
+            context: context, object: object, condition: condition, digest: reply.digest, fingerprint: fingerprint,
+            row: row)
         let body = object.size == 0 ? nil : buffer.slice(Int(object.size))
         let receipt = try await write.perform { () throws(StoreError) in
             try await context.target.put(
@@ -83,7 +86,8 @@ struct ObjectTransfer {
         else {
             throw TransferFailure(
                 .target, .store(.unsupportedObject),
-                "\(object.size) bytes do not fit into the parts that the target takes and --memory allows; raise --memory")
+                "\(object.size) bytes do not fit into the parts that the target takes and --memory allows; raise --memory"
+            )
         }
         // One request that a large object does not notice, for its attributes and its checksum.
         let description = try await fromSource { () throws(StoreError) in try await context.source.head(object.key) }
@@ -120,7 +124,8 @@ struct ObjectTransfer {
         guard failure.code != .store(.checksumMismatch) else { return failure }
         return TransferFailure(
             .source, .keepsChanging,
-            "\(object.key) was replaced \(context.options.maxRestarts + 1) times while it was read; it will be tried in the next run")
+            "\(object.key) was replaced \(context.options.maxRestarts + 1) times while it was read; it will be tried in the next run"
+        )
     }
 }
 
@@ -130,7 +135,8 @@ extension ContentDigest {
         let arrived = ObjectChecksums(crc32c: crc32c, crc64nvme: crc64nvme)
         guard reported.agrees(with: arrived) == false else { return }
         var failure = TransferFailure(
-            .source, .store(.checksumMismatch), "the bytes that arrived do not have the checksum that the source reports")
+            .source, .store(.checksumMismatch),
+            "the bytes that arrived do not have the checksum that the source reports")
         failure.startsAgain = true
         throw failure
     }

@@ -65,7 +65,8 @@ struct ObjectWork {
     /// Adopts what is already equal; else copies over it, unless it is somebody else's work and those are kept.
     private func settle(_ source: ListedObject, _ target: ListedObject, otherwise reason: CopyReason) async throws {
         if case .same(let evidence, let checksums) = try await ContentComparison(context: context)
-            .compare(source: source, target: target, row: joined.row) {
+            .compare(source: source, target: target, row: joined.row)
+        {
             return try await adopt(source, target, evidence, checksums)
         }
         var row = joined.row

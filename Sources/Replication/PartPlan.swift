@@ -22,8 +22,12 @@ package struct PartPlan: Sendable, Hashable {
         let needed = (size + Int64(store.maxParts) - 1) / Int64(store.maxParts)
         var partSize = max(min(preferred, memory), needed, store.partSize.lowerBound)
         partSize = (partSize + unit - 1) / unit * unit
-        if partSize > store.partSize.upperBound { partSize = store.partSize.upperBound / store.partSizeMultiple * store.partSizeMultiple }
-        guard partSize > 0, partSize <= memory, (size + partSize - 1) / partSize <= Int64(store.maxParts) else { return nil }
+        if partSize > store.partSize.upperBound {
+            partSize = store.partSize.upperBound / store.partSizeMultiple * store.partSizeMultiple
+        }
+        guard partSize > 0, partSize <= memory, (size + partSize - 1) / partSize <= Int64(store.maxParts) else {
+            return nil
+        }
         self.size = size
         self.partSize = partSize
     }

@@ -22,7 +22,8 @@ final class RunContext: Sendable {
     private let turn = Atomic(0)
 
     init(
-        source: any ObjectStore, target: any ObjectStore, ledger: LedgerWriter, pool: BufferPool, options: ReplicationOptions,
+        source: any ObjectStore, target: any ObjectStore, ledger: LedgerWriter, pool: BufferPool,
+        options: ReplicationOptions,
         time: any Timekeeper, observer: any ReplicationObserver, progress: RunProgress, executors: [any TaskExecutor]
     ) {
         self.executors = executors

@@ -15,7 +15,8 @@ struct RunLimits {
 
     init(options: ReplicationOptions, time: any Timekeeper) {
         maxTransfer = options.maxTransfer
-        deadline = options.maxDuration.map { time.monotonic() + Int64($0 / .nanoseconds(1)) }
+        // Thirty years are for ever, and do not overflow.
+        deadline = options.maxDuration.map { time.monotonic() + Int64(min($0 / .nanoseconds(1), 1e18)) }
     }
 
     /// Whether one more object of `size` bytes may start.

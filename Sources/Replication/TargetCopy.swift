@@ -12,7 +12,8 @@ struct TargetCopy {
             if object.size <= store.capabilities.maxCopySize {
                 _ = try await store.copy(
                     CopyRequest(
-                        source: object.key, sourceVersion: object.targetVersion, size: object.size, destination: destination,
+                        source: object.key, sourceVersion: object.targetVersion, size: object.size,
+                        destination: destination,
                         condition: .unconditional))
                 return
             }
@@ -32,7 +33,8 @@ struct TargetCopy {
         let store = context.target
         // Ranges that stay inside the store cost no memory: as large as a copy may be.
         let preferred = min(store.capabilities.partSize.upperBound, 1 << 30)
-        guard let plan = PartPlan(size: object.size, preferred: preferred, memory: .max, store: store.capabilities) else {
+        guard let plan = PartPlan(size: object.size, preferred: preferred, memory: .max, store: store.capabilities)
+        else {
             throw TransferFailure(.target, .store(.unsupportedObject), "too large for the target's own copies")
         }
         do {

@@ -66,7 +66,8 @@ package struct TransferFailure: Error, Sendable, CustomStringConvertible {
     /// Whether every other object would fail the same way, so that going on is pointless.
     var endsRun: Bool {
         switch code {
-        case .store(.unauthenticated), .store(.missingContainer), .store(.noSpace), .store(.quotaExceeded), .ledger: true
+        case .store(.unauthenticated), .store(.missingContainer), .store(.noSpace), .store(.quotaExceeded), .ledger:
+            true
         default: false
         }
     }

@@ -29,7 +29,8 @@ struct WriteVerification {
         let found = try await ContentReader(context: context, store: context.target, side: .target)
             .digest(of: key, size: digest.length, version: version)
         guard found == digest else {
-            throw TransferFailure(.target, .corrupted, "the bytes read back from the target are not those that were sent")
+            throw TransferFailure(
+                .target, .corrupted, "the bytes read back from the target are not those that were sent")
         }
     }
 }

@@ -27,7 +27,8 @@ extension LedgerRow {
     func insert(_ statement: Statement) throws {
         try statement.execute(arguments: [
             key.blob, sourceVersion.text, sourceModified, targetVersion.text, size,
-            checksums.crc32c.map { Int64($0) }, checksums.crc64nvme.map { Int64(bitPattern: $0) }, checksums.md5.map { Blob($0) },
+            checksums.crc32c.map { Int64($0) }, checksums.crc64nvme.map { Int64(bitPattern: $0) },
+            checksums.md5.map { Blob($0) },
             evidence.rawValue, verifiedAt, check,
         ])
     }

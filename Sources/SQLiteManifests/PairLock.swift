@@ -1,10 +1,11 @@
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 package import Manifests
 package import ObjectStores
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
 
 /// One run per pair: a lock on a file that ends with the process, however it ends.
 package final class PairLock: Sendable {
@@ -17,7 +18,9 @@ package final class PairLock: Sendable {
             let reason = errno
             Self.closeDescriptor(descriptor)
             guard reason == EWOULDBLOCK else {
-                throw LedgerError(.inaccessible, path: path, message: "the lock cannot be taken: \(String(cString: strerror(reason)))")
+                throw LedgerError(
+                    .inaccessible, path: path, message: "the lock cannot be taken: \(String(cString: strerror(reason)))"
+                )
             }
             return nil
         }

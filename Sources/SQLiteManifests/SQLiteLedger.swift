@@ -31,14 +31,17 @@ package final class SQLiteLedger: Ledger {
                 guard version <= LedgerSchema.version else {
                     throw LedgerError(
                         .newerFormat, path: path,
-                        message: "written by a newer version of lockstep (format \(version)); use that version, or another --state")
+                        message:
+                            "written by a newer version of lockstep (format \(version)); use that version, or another --state"
+                    )
                 }
                 if version == 0 { try LedgerSchema.migrate(db) }
                 for (name, value) in [("source", source), ("target", target)] {
                     let known = try String.fetchOne(db, sql: "SELECT value FROM pair WHERE name = ?", arguments: [name])
                     guard known == nil || known == value else {
                         throw LedgerError(
-                            .otherPair, path: path, message: "belongs to the pair with \(name) \(known ?? ""), not \(value)")
+                            .otherPair, path: path,
+                            message: "belongs to the pair with \(name) \(known ?? ""), not \(value)")
                     }
                     if known == nil { try db.execute(sql: "INSERT INTO pair VALUES (?, ?)", arguments: [name, value]) }
                 }
@@ -59,7 +62,8 @@ package final class SQLiteLedger: Ledger {
             rows.reserveCapacity(limit)
             try statement.forEachRow { columns in
                 // A damaged tree may lead in circles, and the caller would page through it for ever.
-                guard let row = LedgerRow(columns), rows.last.map({ $0.key < row.key }) ?? key.map({ $0 < row.key }) ?? true
+                guard let row = LedgerRow(columns),
+                    rows.last.map({ $0.key < row.key }) ?? key.map({ $0 < row.key }) ?? true
                 else { throw Self.damagedRow(path: path) }
                 rows.append(row)
             }
@@ -99,7 +103,9 @@ package final class SQLiteLedger: Ledger {
                                 VALUES (?, (SELECT coalesce(max(position), 0) + 1 FROM upload), ?, ?)
                                 """))
                 case .closeUpload(let session):
-                    try db.cachedStatement(sql: "DELETE FROM upload WHERE handle = ?").execute(arguments: [session.handle])
+                    try db.cachedStatement(sql: "DELETE FROM upload WHERE handle = ?").execute(arguments: [
+                        session.handle
+                    ])
                 }
             }
         }
@@ -176,7 +182,8 @@ package final class SQLiteLedger: Ledger {
     }
 
     /// Runs on the database's own queue, in one transaction, to its end even if the task is cancelled.
-    private func access<R: Sendable>(_ body: @escaping @Sendable (Database) throws -> R) async throws(LedgerError) -> R {
+    private func access<R: Sendable>(_ body: @escaping @Sendable (Database) throws -> R) async throws(LedgerError) -> R
+    {
         let result: Result<R, any Error> = await withCheckedContinuation { continuation in
             queue.asyncWrite(body) { _, result in continuation.resume(returning: result) }
         }
@@ -186,7 +193,9 @@ package final class SQLiteLedger: Ledger {
     private static func damagedRow(path: String) -> LedgerError {
         LedgerError(
             .damaged, path: path,
-            message: "a row fails its check; move the file away: the next run compares both sides by their checksums and rebuilds it")
+            message:
+                "a row fails its check; move the file away: the next run compares both sides by their checksums and rebuilds it"
+        )
     }
 
     private static func translate(_ error: any Error, path: String) -> LedgerError {
@@ -197,10 +206,13 @@ package final class SQLiteLedger: Ledger {
         case .SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_FORMAT:
             LedgerError(
                 .damaged, path: path,
-                message: "\(text); move the file away: the next run compares both sides by their checksums and rebuilds it")
+                message:
+                    "\(text); move the file away: the next run compares both sides by their checksums and rebuilds it")
         case .SQLITE_FULL: LedgerError(.noSpace, path: path, message: "no space left for the ledger (\(text))")
         case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
-            LedgerError(.inaccessible, path: path, message: "\(text); check the path and its permissions, or name another --state")
+            LedgerError(
+                .inaccessible, path: path,
+                message: "\(text); check the path and its permissions, or name another --state")
         case .SQLITE_IOERR where text.contains("full"): LedgerError(.noSpace, path: path, message: text)
         default: LedgerError(.failed, path: path, message: text)
         }

@@ -13,7 +13,8 @@ package struct StateDirectory: Sendable {
             try FileManager.default.createDirectory(
                 atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
-            throw LedgerError(.inaccessible, path: path, message: "the state directory cannot be made: \(error.localizedDescription)")
+            throw LedgerError(
+                .inaccessible, path: path, message: "the state directory cannot be made: \(error.localizedDescription)")
         }
     }
 
@@ -29,7 +30,8 @@ package struct StateDirectory: Sendable {
         Array((source + "\0" + target).utf8).withUnsafeBytes { hasher.update($0) }
         let hash = Hex.encode(Array(hasher.finalize().prefix(8)))
         let readable = "\(source)--\(target)".unicodeScalars.map { scalar -> Character in
-            scalar.isASCII && scalar.properties.isAlphabetic || ("0"..."9").contains(scalar) || scalar == "-" || scalar == "."
+            scalar.isASCII && scalar.properties.isAlphabetic || ("0"..."9").contains(scalar) || scalar == "-"
+                || scalar == "."
                 ? Character(scalar) : "_"
         }
         return "\(path)/\(String(readable.prefix(100)))-\(hash)"

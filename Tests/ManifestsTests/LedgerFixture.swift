@@ -15,7 +15,9 @@ final class LedgerFixture {
     }
 
     deinit {
-        do { try FileManager.default.removeItem(atPath: directory) } catch { print("left behind: \(directory): \(error)") }
+        do { try FileManager.default.removeItem(atPath: directory) } catch {
+            print("left behind: \(directory): \(error)")
+        }
     }
 
     func open(source: String = "s3://a/", target: String = "gs://b/") throws(LedgerError) -> SQLiteLedger {

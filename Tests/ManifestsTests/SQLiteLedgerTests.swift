@@ -13,7 +13,9 @@ import Testing
     }
 
     @Test func `rows, uploads, candidates and notes come back as they were, also after a restart`() async throws {
-        let keys: [ObjectKey] = ["a", "//", "/", "ü", ObjectKey([0xFF, 0x00, 0x0A]), ObjectKey([UInt8](repeating: 0x7A, count: 1024))]
+        let keys: [ObjectKey] = [
+            "a", "//", "/", "ü", ObjectKey([0xFF, 0x00, 0x0A]), ObjectKey([UInt8](repeating: 0x7A, count: 1024)),
+        ]
         let rows = keys.enumerated().map { LedgerFixture.row($1, number: $0 + 1) }
         let session = UploadSession(
             key: keys[4], handle: "https://host/upload?token=secret", stagingKey: ".lockstep/staging/1", size: 1 << 50,
@@ -72,11 +74,14 @@ import Testing
         var keys: [ObjectKey] = []
         for number in 0..<100_000 {
             // Every byte value leads some keys, and neighbours differ in length.
-            let bytes = [UInt8(truncatingIfNeeded: number), UInt8(truncatingIfNeeded: number >> 8), UInt8(number >> 16)]
+            let bytes = [
+                UInt8(truncatingIfNeeded: number), UInt8(truncatingIfNeeded: number >> 8), UInt8(number >> 16),
+            ]
             keys.append(ObjectKey(bytes + [UInt8](repeating: 0x2F, count: number % 7)))
         }
         for start in stride(from: 0, to: keys.count, by: 5000) {
-            try await ledger.apply((start..<(start + 5000)).map { .record(LedgerFixture.row(keys[$0], number: $0 + 1)) })
+            try await ledger.apply(
+                (start..<(start + 5000)).map { .record(LedgerFixture.row(keys[$0], number: $0 + 1)) })
         }
         #expect(try await ledger.count() == keys.count)
         var seen: [ObjectKey] = []
@@ -128,9 +133,10 @@ import Testing
         try await ledger.apply([
             .openUpload(UploadSession(key: "up", handle: "handle", stagingKey: "stage", size: 5, partSize: 5))
         ])
-        try await ledger.addDeleteCandidates((1...40).map {
-            DeleteCandidate(key: ObjectKey("candidate/\($0)"), targetVersion: VersionToken("same"), size: 1)
-        })
+        try await ledger.addDeleteCandidates(
+            (1...40).map {
+                DeleteCandidate(key: ObjectKey("candidate/\($0)"), targetVersion: VersionToken("same"), size: 1)
+            })
         try await ledger.close()
         let whole = try Data(contentsOf: URL(fileURLWithPath: files.path))
         let seed = UInt64.random(in: 0...UInt64.max)
@@ -199,7 +205,9 @@ import Testing
 
     @Test func `a damaged candidate is never offered for deletion`() async throws {
         let ledger = try files.open()
-        try await ledger.addDeleteCandidates([DeleteCandidate(key: "extra-1", targetVersion: VersionToken("same"), size: 1)])
+        try await ledger.addDeleteCandidates([
+            DeleteCandidate(key: "extra-1", targetVersion: VersionToken("same"), size: 1)
+        ])
         try await ledger.close()
         try files.tamper { $0[$0.range(of: Data("extra-1".utf8))!.upperBound - 1] ^= 2 }
         let damaged = try files.open()

@@ -18,7 +18,8 @@ import Testing
         #expect(try LedgerFixture.mode(directory.path) == 0o700)
         let ledger = try files.open()
         try await ledger.apply([.record(LedgerFixture.row("a"))])
-        for name in try FileManager.default.contentsOfDirectory(atPath: files.directory) where name.hasPrefix("pair.sqlite") {
+        for name in try FileManager.default.contentsOfDirectory(atPath: files.directory)
+        where name.hasPrefix("pair.sqlite") {
             #expect(try LedgerFixture.mode(files.directory + "/" + name) == 0o600, "\(name)")
         }
         try await ledger.close()
@@ -47,8 +48,10 @@ import Testing
     @Test func `pairs have files of their own, and names that say which`() throws {
         let directory = try StateDirectory(path: files.directory)
         let names = [
-            directory.pairFile(source: "s3://a/@aws", target: "gs://b/@x"), directory.pairFile(source: "s3://a/@aws", target: "gs://b/@y"),
-            directory.pairFile(source: "s3://a/", target: "@awsgs://b/@x"), directory.pairFile(source: "gs://b/@x", target: "s3://a/@aws"),
+            directory.pairFile(source: "s3://a/@aws", target: "gs://b/@x"),
+            directory.pairFile(source: "s3://a/@aws", target: "gs://b/@y"),
+            directory.pairFile(source: "s3://a/", target: "@awsgs://b/@x"),
+            directory.pairFile(source: "gs://b/@x", target: "s3://a/@aws"),
             directory.pairFile(source: String(repeating: "/../x", count: 400), target: "\n"),
         ]
         #expect(Set(names).count == names.count)
@@ -61,8 +64,12 @@ import Testing
     }
 
     @Test func `the standard place follows the environment`() {
-        #expect(StateDirectory.standardPath(environment: ["XDG_STATE_HOME": "/state", "HOME": "/home/x"]) == "/state/lockstep")
-        #expect(StateDirectory.standardPath(environment: ["XDG_STATE_HOME": "relative", "HOME": "/home/x"]) == "/home/x/.local/state/lockstep")
+        #expect(
+            StateDirectory.standardPath(environment: ["XDG_STATE_HOME": "/state", "HOME": "/home/x"])
+                == "/state/lockstep")
+        #expect(
+            StateDirectory.standardPath(environment: ["XDG_STATE_HOME": "relative", "HOME": "/home/x"])
+                == "/home/x/.local/state/lockstep")
         #expect(StateDirectory.standardPath(environment: ["HOME": "/home/x"]) == "/home/x/.local/state/lockstep")
     }
 

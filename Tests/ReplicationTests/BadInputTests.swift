@@ -133,7 +133,9 @@ import Testing
         #expect(try await pair.isIdentical())
     }
 
-    @Test(arguments: ["a", "large"]) func `bytes that change on the way in are noticed and read again`(key: String) async throws {
+    @Test(arguments: ["a", "large"]) func `bytes that change on the way in are noticed and read again`(key: String)
+        async throws
+    {
         let pair = try await fixture()
         pair.sourceSide = FaultStore(pair.source, faults)
         faults.add(.read, ObjectKey(key), .flippedBit)
@@ -152,12 +154,16 @@ import Testing
         #expect(faults.unused.isEmpty)
     }
 
-    @Test(arguments: ["a", "large"]) func `an object replaced in mid-copy is copied whole from its new version`(key: String) async throws {
+    @Test(arguments: ["a", "large"]) func `an object replaced in mid-copy is copied whole from its new version`(
+        key: String
+    ) async throws {
         let pair = try await fixture()
         let source = pair.source
         let replacement = EngineFixture.pattern(2 << 20 | 5, seed: 9)
         pair.sourceSide = FaultStore(pair.source, faults)
-        faults.add(.read, ObjectKey(key), call: key == "a" ? 1 : 2, .before { await EngineFixture.store(replacement, ObjectKey(key), source) })
+        faults.add(
+            .read, ObjectKey(key), call: key == "a" ? 1 : 2,
+            .before { await EngineFixture.store(replacement, ObjectKey(key), source) })
         let run = try await pair.run()
         #expect(run.recorder.failures.isEmpty)
         #expect(try await pair.contents(of: pair.target)[ObjectKey(key)] == replacement)
@@ -175,11 +181,15 @@ import Testing
         #expect(faults.unused.isEmpty)
     }
 
-    @Test(arguments: ["a", "large"]) func `an object deleted in mid-copy has vanished, which is no failure`(key: String) async throws {
+    @Test(arguments: ["a", "large"]) func `an object deleted in mid-copy has vanished, which is no failure`(key: String)
+        async throws
+    {
         let pair = try await fixture()
         let source = pair.source
         pair.sourceSide = FaultStore(pair.source, faults)
-        faults.add(.read, ObjectKey(key), .before { _ = await source.delete([DeleteRequest(key: ObjectKey(key), version: nil)]) })
+        faults.add(
+            .read, ObjectKey(key),
+            .before { _ = await source.delete([DeleteRequest(key: ObjectKey(key), version: nil)]) })
         let run = try await pair.run()
         #expect(run.summary.counts.vanishedObjects == 1)
         #expect(run.recorder.failures.isEmpty)
@@ -197,7 +207,9 @@ import Testing
         #expect(faults.unused.isEmpty)
     }
 
-    @Test func `a listing that fails on page 2 ends the run; what it showed may be copied, nothing is deleted`() async throws {
+    @Test func `a listing that fails on page 2 ends the run; what it showed may be copied, nothing is deleted`()
+        async throws
+    {
         let pair = try EngineFixture()
         for index in 0..<1200 { try await pair.put(ObjectKey("k\(index)"), [1]) }
         try await pair.put("a-extra", [2], in: pair.target)

@@ -9,13 +9,16 @@ import Testing
     private let faults = FaultPlan()
     private let foreign = Array("foreign".utf8)
 
-    @Test(arguments: [100, 2 << 20]) func `an object that appears while it is copied is kept and named`(size: Int) async throws {
+    @Test(arguments: [100, 2 << 20]) func `an object that appears while it is copied is kept and named`(size: Int)
+        async throws
+    {
         let pair = try EngineFixture()
         let target = pair.target
         try await pair.put("a", EngineFixture.pattern(size))
         pair.targetSide = FaultStore(pair.target, faults)
         let foreign = foreign
-        faults.add(size == 100 ? .put : .completeUpload, "a", .before { await EngineFixture.store(foreign, "a", target) })
+        faults.add(
+            size == 100 ? .put : .completeUpload, "a", .before { await EngineFixture.store(foreign, "a", target) })
         let run = try await pair.run()
         #expect(run.recorder.skips["a"] == .conflict)
         #expect(run.summary.counts.conflicts == 1)
@@ -69,7 +72,9 @@ import Testing
     }
 
     @Test(arguments: [100, 2 << 20])
-    func `a replacement that was killed before the ledger knew is not a conflict, whatever the source does next`(size: Int) async throws {
+    func `a replacement that was killed before the ledger knew is not a conflict, whatever the source does next`(
+        size: Int
+    ) async throws {
         let pair = try EngineFixture()
         try await pair.put("a", EngineFixture.pattern(size, seed: 1))
         try await pair.run()
@@ -135,5 +140,33 @@ import Testing
         pair.options.deletion = .on(limit: .standard, backupPrefix: nil)
         #expect(try await pair.run().recorder.skips["a"] == .conflict)
         #expect(try await pair.contents(of: pair.target)["a"] == foreign)
+    }
+
+    /// I8: without a common lock (two machines), the conditions of the writes decide.
+    @Test func `two replicators at once end as one after the other would`() async throws {
+        let pair = try EngineFixture()
+        for index in 0..<40 { try await pair.put(ObjectKey("k\(index)"), EngineFixture.pattern(50 + index)) }
+        try await pair.put("large", EngineFixture.pattern(3 << 20))
+        let twin = try EngineFixture(source: pair.source, target: pair.target)
+        try await pair.run()
+        try await twin.run()
+        for round in 0..<3 {
+            for index in 0..<20 {
+                try await pair.put(ObjectKey("k\(index)"), EngineFixture.pattern(50 + index, seed: UInt8(round + 2)))
+            }
+            _ = await pair.source.delete([DeleteRequest(key: ObjectKey("k\(39 - round)"), version: nil)])
+            for one in [pair, twin] { one.options.deletion = .on(limit: .standard, backupPrefix: nil) }
+            let other = try twin.start()
+            try await pair.run()
+            _ = try await other.value
+            #expect(try await pair.falseRows().isEmpty)
+            #expect(try await twin.falseRows().isEmpty)
+        }
+        for one in [pair, twin] {
+            let last = try await one.run()
+            #expect(last.recorder.skips.isEmpty)
+            #expect(last.recorder.failures.isEmpty)
+        }
+        #expect(try await pair.isIdentical())
     }
 }

@@ -46,7 +46,8 @@ import Testing
             func fit(_ attributes: ObjectAttributes) -> (kept: ObjectAttributes, dropped: [String]) { (attributes, []) }
         }
         let pair = try await fixture()
-        pair.sourceSide = VariantStore(FaultStore(pair.source) { operation, _ in operation == .head ? .error(.invalidKey) : nil }, rules: Rules())
+        pair.sourceSide = VariantStore(
+            FaultStore(pair.source) { operation, _ in operation == .head ? .error(.invalidKey) : nil }, rules: Rules())
         #expect(try await pair.run().summary.counts.deletedObjects == 1)
     }
 
@@ -134,7 +135,9 @@ import Testing
         let pair = try EngineFixture()
         for index in 0..<2000 { try await pair.put(ObjectKey("k\(index)"), [1]) }
         try await pair.run()
-        for index in 0..<600 { _ = await pair.source.delete([DeleteRequest(key: ObjectKey("k\(index)"), version: nil)]) }
+        for index in 0..<600 {
+            _ = await pair.source.delete([DeleteRequest(key: ObjectKey("k\(index)"), version: nil)])
+        }
         pair.options.deletion = .on(limit: .init(count: 600, percent: 50), backupPrefix: ReservedKeys.deletedPrefix)
         pair.targetSide = FaultStore(pair.target, faults)
         faults.add(.delete, "k77", .error(.forbidden))

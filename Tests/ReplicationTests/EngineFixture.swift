@@ -75,7 +75,10 @@ final class EngineFixture {
     private let directory: URL
     private var ledgerName = "ledger"
 
-    init(source: MemoryStore = MemoryStore(name: "memory://source"), target: MemoryStore = MemoryStore(name: "memory://target")) throws {
+    init(
+        source: MemoryStore = MemoryStore(name: "memory://source"),
+        target: MemoryStore = MemoryStore(name: "memory://target")
+    ) throws {
         self.source = source
         self.target = target
         sourceSide = source
@@ -87,7 +90,9 @@ final class EngineFixture {
     }
 
     deinit {
-        do { try FileManager.default.removeItem(at: directory) } catch { print("left behind: \(directory.path): \(error)") }
+        do { try FileManager.default.removeItem(at: directory) } catch {
+            print("left behind: \(directory.path): \(error)")
+        }
     }
 
     /// The next runs start without the ledger of those before.
@@ -97,10 +102,11 @@ final class EngineFixture {
 
     func openLedger() throws -> SQLiteLedger {
         try SQLiteLedger(
-            path: directory.appendingPathComponent(ledgerName + ".sqlite").path, source: source.name, target: target.name)
+            path: directory.appendingPathComponent(ledgerName + ".sqlite").path, source: source.name,
+            target: target.name)
     }
 
-    struct Run {
+    struct Run: Sendable {
         var summary: RunSummary
         var recorder: EventRecorder
         var source: StoreMeter
@@ -109,6 +115,10 @@ final class EngineFixture {
 
     @discardableResult
     func run() async throws -> Run {
+        try await start().value
+    }
+
+    func start() throws -> Task<Run, any Error> {
         let recorder = EventRecorder()
         let time = ImmediateTime()
         let meteredSource = MeteredStore(sourceSide)
@@ -117,18 +127,21 @@ final class EngineFixture {
         let replicator = Replicator(
             source: RetryingStore(meteredSource, policy: policy, time: time),
             target: RetryingStore(meteredTarget, policy: policy, time: time), ledger: ledgerSide(ledger),
-            options: options, pool: BufferPool(limit: poolLimit ?? options.memory), time: time, nonce: UUID().uuidString,
-            observer: recorder)
+            options: options, pool: BufferPool(limit: poolLimit ?? options.memory), time: time,
+            nonce: UUID().uuidString, observer: recorder)
         let task = Task { await replicator.run() }
         interruption.arm { task.cancel() }
-        let summary = await task.value
-        try await ledger.close()
-        return Run(summary: summary, recorder: recorder, source: meteredSource.meter, target: meteredTarget.meter)
+        return Task {
+            let summary = await task.value
+            try await ledger.close()
+            return Run(summary: summary, recorder: recorder, source: meteredSource.meter, target: meteredTarget.meter)
+        }
     }
 
     @discardableResult
     func put(
-        _ key: ObjectKey, _ content: [UInt8], in store: MemoryStore? = nil, attributes: ObjectAttributes = ObjectAttributes()
+        _ key: ObjectKey, _ content: [UInt8], in store: MemoryStore? = nil,
+        attributes: ObjectAttributes = ObjectAttributes()
     ) async throws -> VersionToken {
         let pool = BufferPool(limit: max(1 << 20, BufferPool.footprint(content.count)))
         let buffer = try await pool.acquire(content.count)
@@ -138,7 +151,8 @@ final class EngineFixture {
         let digest = content.withUnsafeBytes { ContentDigest(of: $0) }
         return try await (store ?? source).put(
             PutRequest(
-                key: key, body: content.isEmpty ? nil : buffer.slice(content.count), digest: digest, attributes: attributes,
+                key: key, body: content.isEmpty ? nil : buffer.slice(content.count), digest: digest,
+                attributes: attributes,
                 condition: .unconditional)
         ).version
     }

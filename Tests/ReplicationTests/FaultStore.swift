@@ -141,7 +141,9 @@ final class FaultStore: ObjectStore {
         var results: [Result<Void, StoreError>] = []
         for request in requests {
             do throws(StoreError) {
-                results += try await attempt(.delete, request.key) { _ throws(StoreError) in await base.delete([request]) }
+                results += try await attempt(.delete, request.key) { _ throws(StoreError) in
+                    await base.delete([request])
+                }
             } catch {
                 results.append(.failure(error))
             }

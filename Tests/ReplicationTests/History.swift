@@ -14,8 +14,10 @@ struct History {
     private static let keys: [ObjectKey] = ["a", "b", "b/", "c//d", "e", "f", "g", "h/\u{FC}"]
     private static let anchor: ObjectKey = "anchor"
     private static let capabilities = StoreCapabilities(
-        partSize: 1...32, maxParts: 10_000, maxObjectSize: 1 << 30, maxPutSize: 64, maxCopySize: 1 << 20, copiesParts: true,
-        conditionalWrites: .enforced, listPageLimit: 3, deleteBatch: 2, versionCoversAttributes: true, reportsChecksums: true)
+        partSize: 1...32, maxParts: 10_000, maxObjectSize: 1 << 30, maxPutSize: 64, maxCopySize: 1 << 20,
+        copiesParts: true,
+        conditionalWrites: .enforced, listPageLimit: 3, deleteBatch: 2, versionCoversAttributes: true,
+        reportsChecksums: true)
 
     let seed: UInt64
     private let model: HistoryModel
@@ -58,7 +60,9 @@ struct History {
     /// With the ledger goes the knowledge of open uploads: a bucket's lifecycle rule ends those.
     private mutating func loseLedger() async throws {
         ledger = MemoryLedger()
-        for upload in try await model.target.openUploads(ListRequest()).uploads { try await model.target.abortUpload(upload.session) }
+        for upload in try await model.target.openUploads(ListRequest()).uploads {
+            try await model.target.abortUpload(upload.session)
+        }
     }
 
     private mutating func edit() async {
@@ -99,7 +103,8 @@ struct History {
         options.memory = 1 << 20
         if isLast || random.chance(50) {
             options.deletion = .on(
-                limit: .init(count: 1000, percent: 100), backupPrefix: random.chance(50) ? ReservedKeys.deletedPrefix : nil)
+                limit: .init(count: 1000, percent: 100),
+                backupPrefix: random.chance(50) ? ReservedKeys.deletedPrefix : nil)
         }
         if !isLast, random.chance(15) { options.comparison = .checksum }
         return options
@@ -164,13 +169,17 @@ struct History {
     private mutating func checkForeign(_ before: Snapshot, _ after: Snapshot, _ note: String) {
         for key in Self.keys {
             if let written = model.foreignNow[key] {
-                if after.target[key]?.version != written { problems.append("\(note): \(key), written by others during the run, is lost") }
+                if after.target[key]?.version != written {
+                    problems.append("\(note): \(key), written by others during the run, is lost")
+                }
                 continue
             }
             guard let was = before.target[key], model.isForeign(key, was.version), let row = before.rows[key],
                 row.targetVersion != was.version, !isAnnounced(was.bytes, row)
             else { continue }
-            if after.target[key]?.version != was.version { problems.append("\(note): \(key), written by others, is lost") }
+            if after.target[key]?.version != was.version {
+                problems.append("\(note): \(key), written by others, is lost")
+            }
         }
     }
 

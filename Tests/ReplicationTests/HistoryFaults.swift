@@ -52,8 +52,10 @@ final class HistoryFaults: Sendable {
         return switch operation {
         case .read where side == "source":
             common + [
-                ("short", .shortRead), ("changed", .error(.versionChanged)), ("flipped", .flippedBit), ("gone", .error(.notFound)),
-                ("replaced", .before { await model.putSource(bytes, key) }), ("deleted", .before { await model.deleteSource(key) }),
+                ("short", .shortRead), ("changed", .error(.versionChanged)), ("flipped", .flippedBit),
+                ("gone", .error(.notFound)),
+                ("replaced", .before { await model.putSource(bytes, key) }),
+                ("deleted", .before { await model.deleteSource(key) }),
             ]
         case .put, .completeUpload:
             common + lost + lost + [("flipped", .flippedBit), foreign] + (endsRuns ? [("full", .error(.noSpace))] : [])

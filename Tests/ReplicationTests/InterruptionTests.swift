@@ -127,5 +127,7 @@ import Testing
         try await pair.run()
         pair.options.maxDuration = .zero
         #expect(try await pair.run().summary.stop == .maxDuration)
+        pair.options.maxDuration = .seconds(Int64.max)
+        #expect(try await pair.run().summary.stop == nil)
     }
 }

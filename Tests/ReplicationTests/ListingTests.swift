@@ -7,7 +7,9 @@ import Testing
 @Suite struct ListingTests {
     private let faults = FaultPlan()
 
-    private func run(_ change: @escaping @Sendable (ListPage) -> ListPage, times: Int = 1) async throws -> EngineFixture.Run {
+    private func run(_ change: @escaping @Sendable (ListPage) -> ListPage, times: Int = 1) async throws
+        -> EngineFixture.Run
+    {
         let pair = try EngineFixture()
         for name in ["a", "b", "c"] { try await pair.put(ObjectKey(name), [1]) }
         try await pair.put("x", [9], in: pair.target)
@@ -81,13 +83,17 @@ import Testing
         try await pair.put("other/a", [1], in: store)
         let lying = FaultStore(store) { operation, _ in
             operation == .list
-                ? .page { _ in ListPage(objects: [ListedObject(key: "other/a", size: 1, version: VersionToken("v1"))], next: nil) } : nil
+                ? .page { _ in
+                    ListPage(objects: [ListedObject(key: "other/a", size: 1, version: VersionToken("v1"))], next: nil)
+                } : nil
         }
         let rooted = PrefixedStore(lying, prefix: "mine/")
         await #expect(throws: StoreError.self) { try await rooted.list(ListRequest()) }
     }
 
-    @Test func `names that are not objects are skipped by name, and what may lie behind them is not deleted`() async throws {
+    @Test func `names that are not objects are skipped by name, and what may lie behind them is not deleted`()
+        async throws
+    {
         let pair = try EngineFixture()
         try await pair.put("a", [1])
         try await pair.put("link", [2], in: pair.target)

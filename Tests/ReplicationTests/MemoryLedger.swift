@@ -53,7 +53,9 @@ final class MemoryLedger: Ledger {
 
     func note(_ name: String) async throws(LedgerError) -> String? { state.withLock { $0.notes[name] } }
 
-    func setNote(_ name: String, _ value: String?) async throws(LedgerError) { state.withLock { $0.notes[name] = value } }
+    func setNote(_ name: String, _ value: String?) async throws(LedgerError) {
+        state.withLock { $0.notes[name] = value }
+    }
 
     func count() async throws(LedgerError) -> Int { state.withLock { $0.rows.count } }
 

@@ -10,7 +10,9 @@ import Testing
         versionCoversAttributes: false, reportsChecksums: true)
 
     @Test func `parts grow with the object and never pass the store's limits`() throws {
-        for size: Int64 in [1, 5 << 20, 16 << 20, 16 << 20 + 1, 1 << 30, 160_000 << 20, 160_000 << 20 + 1, 5 << 40, 10_000 * (5 << 30)] {
+        for size: Int64 in [
+            1, 5 << 20, 16 << 20, 16 << 20 + 1, 1 << 30, 160_000 << 20, 160_000 << 20 + 1, 5 << 40, 10_000 * (5 << 30),
+        ] {
             let plan = try #require(PartPlan(size: size, preferred: 16 << 20, memory: .max, store: s3))
             #expect(plan.count <= 10_000)
             #expect(s3.partSize.contains(plan.partSize))

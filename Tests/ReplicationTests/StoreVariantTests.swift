@@ -16,13 +16,17 @@ import Testing
         pair.targetSide = VariantStore(pair.target, isSilent: true)
         let run = try await pair.run()
         #expect(run.target.requests[.read]! >= 5)
-        let evidence = run.recorder.events.compactMap { if case .copied(_, _, _, let level) = $0 { level } else { nil } }
+        let evidence = run.recorder.events.compactMap {
+            if case .copied(_, _, _, let level) = $0 { level } else { nil }
+        }
         #expect(evidence == [.reread, .reread, .reread])
         #expect(try await pair.isIdentical())
         #expect(Set(try await pair.run().target.requests.keys) == [.list])
     }
 
-    @Test func `a store that ignores conditions is found out once, and looked at before and after each write`() async throws {
+    @Test func `a store that ignores conditions is found out once, and looked at before and after each write`()
+        async throws
+    {
         let pair = try EngineFixture()
         let target = pair.target
         try await pair.put("a", [1])
@@ -103,7 +107,10 @@ import Testing
 
     @Test(arguments: [1, 2, 5]) func `parts one after the other`(parts: Int) async throws {
         let pair = try EngineFixture()
-        for index in 0..<6 { try await pair.put(ObjectKey("large\(index)"), EngineFixture.pattern(5 << 20 | index, seed: UInt8(index + 1))) }
+        for index in 0..<6 {
+            try await pair.put(
+                ObjectKey("large\(index)"), EngineFixture.pattern(5 << 20 | index, seed: UInt8(index + 1)))
+        }
         pair.targetSide = VariantStore(pair.target, isSequential: true)
         // Four objects at a time and room for fewer parts than they hold between them.
         pair.options.memory = parts << 20
@@ -119,7 +126,8 @@ import Testing
         for (operation, side) in [(StoreOperation.read, 0), (.uploadPart, 1), (.completeUpload, 1)] {
             let faults = FaultPlan()
             pair.sourceSide = FaultStore(pair.source, side == 0 ? faults : FaultPlan())
-            pair.targetSide = VariantStore(FaultStore(pair.target, side == 1 ? faults : FaultPlan()), isSequential: true)
+            pair.targetSide = VariantStore(
+                FaultStore(pair.target, side == 1 ? faults : FaultPlan()), isSequential: true)
             faults.add(operation, "large", call: operation == .completeUpload ? 1 : 3, .error(.forbidden))
             let run = try await pair.run()
             #expect(run.recorder.failures.mapValues(\.code) == ["large": .store(.forbidden)])

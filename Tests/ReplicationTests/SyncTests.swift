@@ -10,7 +10,9 @@ import Testing
         let pair = try EngineFixture()
         try await pair.put("empty", [])
         try await pair.put("folder/", [])
-        try await pair.put("small", Array("hello".utf8), attributes: ObjectAttributes(contentType: "text/plain", userMetadata: ["owner": "ml"]))
+        try await pair.put(
+            "small", Array("hello".utf8),
+            attributes: ObjectAttributes(contentType: "text/plain", userMetadata: ["owner": "ml"]))
         try await pair.put("large", EngineFixture.pattern(5 << 20 | 12345))
         for index in 0..<1500 { try await pair.put(ObjectKey("many/\(index)"), Array("\(index)".utf8)) }
 
@@ -121,13 +123,15 @@ import Testing
         for name in ["a.bin", "b.txt", "c/d.bin", "c/keep.txt"] { try await pair.put(ObjectKey(name), [1]) }
         try await pair.put("only-here.txt", [2], in: pair.target)
         pair.options.filter = ObjectFilter([
-            .init(includes: true, pattern: try GlobPattern("c/keep.*")), .init(includes: false, pattern: try GlobPattern("*.txt")),
+            .init(includes: true, pattern: try GlobPattern("c/keep.*")),
+            .init(includes: false, pattern: try GlobPattern("*.txt")),
             .init(includes: true, pattern: try GlobPattern("**")),
         ])
         pair.options.deletion = .on(limit: .standard, backupPrefix: nil)
         let run = try await pair.run()
         #expect(run.summary.failure == nil)
-        #expect(Set(try await pair.contents(of: pair.target).keys) == ["a.bin", "c/d.bin", "c/keep.txt", "only-here.txt"])
+        #expect(
+            Set(try await pair.contents(of: pair.target).keys) == ["a.bin", "c/d.bin", "c/keep.txt", "only-here.txt"])
     }
 
     @Test func `listed keys are looked up one by one`() async throws {

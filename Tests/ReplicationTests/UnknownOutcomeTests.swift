@@ -107,7 +107,8 @@ import Testing
         #expect(faults.unused.isEmpty)
     }
 
-    @Test(arguments: [Fault.flippedBit]) func `wrong bytes at the target are found at once and replaced by the next run`(fault: Fault) async throws {
+    @Test(arguments: [Fault.flippedBit])
+    func `wrong bytes at the target are found at once and replaced by the next run`(fault: Fault) async throws {
         for replaces in [false, true] {
             for silent in [false, true] {
                 let faults = FaultPlan()

@@ -82,7 +82,8 @@ final class VariantStore: ObjectStore {
         if isSequential {
             let expected = nextPart.withLock { $0[session.handle] ?? 1 }
             guard part.number == expected else {
-                throw StoreError(.invalidRequest, .uploadPart, key: session.key, message: "part \(part.number) before \(expected)")
+                throw StoreError(
+                    .invalidRequest, .uploadPart, key: session.key, message: "part \(part.number) before \(expected)")
             }
         }
         let receipt = try await base.uploadPart(part, of: session)
