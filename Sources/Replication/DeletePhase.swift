@@ -29,7 +29,7 @@ struct DeletePhase {
                 "\(counts.deleteCandidates) objects would be deleted, the limit is \(limit.count); "
                     + "look at --dry-run and raise --max-delete if that is right")
         }
-        if counts.deleteCandidates > ReplicationOptions.DeleteLimit.percentFloor, percent > limit.percent {
+        if counts.deleteCandidates > limit.percentFloor, percent > limit.percent {
             throw refused(
                 "\(counts.deleteCandidates) of \(counts.targetObjects) objects would be deleted, the limit is "
                     + "\(limit.percent)%; look at --dry-run and raise --max-delete if that is right")

@@ -23,15 +23,17 @@ package struct ReplicationOptions: Sendable {
         package var count: Int
         /// Share of the target's objects, 0...100. Counts only above `percentFloor` deletions.
         package var percent: Double
-        /// So few deletions are never refused for their share: two of five objects is 40 %.
-        package static let percentFloor = 10
+        /// Up to so many deletions are not refused for their share.
+        package var percentFloor: Int
 
-        package init(count: Int, percent: Double) {
+        package init(count: Int, percent: Double, percentFloor: Int = 0) {
             self.count = count
             self.percent = percent
+            self.percentFloor = percentFloor
         }
 
-        package static let standard = DeleteLimit(count: 10_000, percent: 25)
+        /// Two of five objects are 40 %, and nothing unusual: the share counts for more than ten.
+        package static let standard = DeleteLimit(count: 10_000, percent: 25, percentFloor: 10)
     }
 
     package enum Deletion: Sendable, Hashable {

@@ -214,7 +214,9 @@ package struct Replicator: Sendable {
                     return try await Self.rows(for: sorted, in: ledger)
                 })
         }
+        let filter = options.filter
         let here = ListingStream(source, side: .source) { name, reason in
+            guard filter.includes(ObjectKey(name)) else { return }
             progress.update { $0.skippedObjects += 1 }
             observer.handle(.skipped(ObjectKey(name), .unlistable(reason)))
         }

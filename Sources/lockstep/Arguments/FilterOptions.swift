@@ -53,11 +53,15 @@ struct FilterOptions: ParsableArguments {
         guard let filesFrom else { return nil }
         let data: Data
         do {
-            data =
-                filesFrom == "-"
-                ? try FileHandle.standardInput.readToEnd() ?? Data() : try Data(contentsOf: URL(fileURLWithPath: filesFrom))
+            guard let file = filesFrom == "-" ? .standardInput : FileHandle(forReadingAtPath: filesFrom) else {
+                throw ValidationError("--files-from \(filesFrom) cannot be opened: \(String(cString: strerror(errno)))")
+            }
+            // Read as a stream: it may be a pipe.
+            data = try file.read(upToCount: Self.maxListBytes + 1) ?? Data()
+        } catch let error as ValidationError {
+            throw error
         } catch {
-            throw ValidationError("--files-from \(filesFrom) cannot be read: \(error.localizedDescription)")
+            throw ValidationError("--files-from \(filesFrom) cannot be read; name a file, a pipe or - for standard input")
         }
         guard data.count <= Self.maxListBytes else { throw ValidationError("--files-from \(filesFrom) is larger than 256 MiB") }
         return data.split(separator: UInt8(ascii: "\n")).compactMap { line in

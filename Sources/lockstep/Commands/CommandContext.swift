@@ -3,6 +3,7 @@ import Foundation
 import HTTPTransport
 import ObjectStores
 import ReplicationModel
+import Synchronization
 
 /// What every command needs: environment, clock, console, transport, signals.
 struct CommandContext {
@@ -22,8 +23,13 @@ struct CommandContext {
     var stores: StoreFactory {
         let console = console
         let verbose = verbose
+        let hasSpoken = Atomic(false)
         return StoreFactory(environment: environment, transport: transport, time: time) { error, attempt, wait in
-            if verbose { console.say("attempt \(attempt) failed, again in \(wait): \(error)") }
+            if verbose {
+                console.say("attempt \(attempt) failed, again in \(wait): \(error)")
+            } else if !hasSpoken.exchange(true, ordering: .relaxed) {
+                console.say("trying again, here and where else it helps (--verbose names each time): \(error)")
+            }
         }
     }
 
@@ -41,7 +47,9 @@ struct CommandContext {
         let task = Task { try await body() }
         interruption.onSignal { task.cancel() }
         do {
-            throw ExitCode(try await task.value)
+            let code = try await task.value
+            guard code == 0, console.dataFailure != 0 else { throw ExitCode(code) }
+            throw CommandFailure(.partial, "standard output: \(String(cString: strerror(console.dataFailure)))")
         } catch let code as ExitCode {
             throw code
         } catch {

@@ -29,7 +29,8 @@ struct DeletionOptions: ParsableArguments {
     var delete = false
 
     @Option(help: ArgumentHelp(
-        "Refuse to delete more than N objects or N% of the target's objects (10,000 and 25%).", valueName: "N|N%"))
+        "Refuse to delete more than N objects or N% of the target's objects (10,000, and 25% beyond ten).",
+            valueName: "N|N%"))
     var maxDelete: [DeleteQuantity] = []
 
     @Option(help: "Where deleted objects are kept at the target, below a folder of the run.")
@@ -48,7 +49,9 @@ struct DeletionOptions: ParsableArguments {
                 limit.count = count
                 // A number that somebody chose is the limit, whatever its share.
                 if maxDelete.count == 1 { limit.percent = 100 }
-            case .percent(let percent): limit.percent = percent
+            case .percent(let percent):
+                limit.percent = percent
+                limit.percentFloor = 0
             }
         }
         guard !permanentDelete else { return .on(limit: limit, backupPrefix: nil) }

@@ -6,6 +6,7 @@ import Synchronization
 final class Console: Sendable {
     private struct State {
         var bar = ""
+        var dataFailure: Int32 = 0
     }
 
     private let state = Mutex(State())
@@ -28,8 +29,14 @@ final class Console: Sendable {
 
     /// One line of data.
     func data(_ line: String) {
-        state.withLock { _ in Self.write(line + "\n", to: STDOUT_FILENO) }
+        state.withLock { state in
+            let error = Self.write(line + "\n", to: STDOUT_FILENO)
+            if state.dataFailure == 0 { state.dataFailure = error }
+        }
     }
+
+    /// `errno` of the first line of data that could not be written, 0 if all were. A reader that went away is not a failure.
+    var dataFailure: Int32 { state.withLock { $0.dataFailure == EPIPE ? 0 : $0.dataFailure } }
 
     /// One line of talk.
     func say(_ line: String) {
@@ -59,10 +66,11 @@ final class Console: Sendable {
         }
     }
 
-    /// Writes everything, also to a pipe that takes it in pieces. A reader that is gone ends the writing, not the run.
-    private static func write(_ text: String, to descriptor: Int32) {
+    /// Writes everything, also to a pipe that takes it in pieces. Returns 0, or `errno` of what ended the writing.
+    @discardableResult
+    private static func write(_ text: String, to descriptor: Int32) -> Int32 {
         var text = text
-        text.withUTF8 { bytes in
+        return text.withUTF8 { bytes in
             var rest = UnsafeRawBufferPointer(bytes)
             while !rest.isEmpty {
                 let count = Foundation.write(descriptor, rest.baseAddress!, rest.count)
@@ -71,9 +79,10 @@ final class Console: Sendable {
                 } else if count < 0, errno == EINTR {
                     continue
                 } else {
-                    return
+                    return count < 0 ? errno : EIO
                 }
             }
+            return 0
         }
     }
 }

@@ -4,7 +4,7 @@ import Synchronization
 /// Where the signal handler writes: the one thing that it may do is to write a byte.
 private let signalPipe = Atomic<Int32>(-1)
 
-/// SIGINT and SIGTERM: the first asks the run to end, the second ends the process at once.
+/// SIGINT, SIGTERM and SIGHUP: the first asks the run to end, the second ends the process at once.
 ///
 /// A handler for the whole process and not a mask with `sigwait`: the runtime has threads before any code here runs, and a signal
 /// that one of them does not block ends the process.
@@ -14,6 +14,8 @@ final class Interruption: Sendable {
 
     init() {
         signal(SIGPIPE, SIG_IGN)
+        // A file that grows past the limit of this process is an error of that file, not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { return }
         let readEnd = ends[0]
@@ -25,7 +27,8 @@ final class Interruption: Sendable {
                 if count == 1 { handle(Int32(number)) } else if count == 0 || errno != EINTR { return }
             }
         }
-        for number in [SIGINT, SIGTERM] {
+        // What the caller ignores stays ignored: `nohup`, and jobs in the background of a script.
+        for number in [SIGINT, SIGTERM, SIGHUP] where !Self.isIgnored(number) {
             signal(number) { number in
                 let saved = errno
                 var byte = UInt8(number)
@@ -35,10 +38,16 @@ final class Interruption: Sendable {
         }
     }
 
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var current = sigaction()
+        guard sigaction(number, nil, &current) == 0 else { return false }
+        return unsafeBitCast(current.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+    }
+
     /// The signal that came, if one did.
     var signalNumber: Int32? { received.withLock { $0 } }
 
-    /// 130 for SIGINT, 143 for SIGTERM, nil without a signal.
+    /// 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP, nil without a signal.
     var exitCode: Int32? { signalNumber.map { 128 + $0 } }
 
     /// What the first signal does; at once if it has come already.
