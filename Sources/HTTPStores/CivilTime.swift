@@ -33,7 +33,8 @@ package struct CivilTime: Sendable, Hashable {
         let shiftedMonth = (5 * dayOfYear + 2) / 153
         let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
         self.init(
-            year: yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month: month, day: dayOfYear - (153 * shiftedMonth + 2) / 5 + 1,
+            year: yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month: month,
+            day: dayOfYear - (153 * shiftedMonth + 2) / 5 + 1,
             hour: rest / 3600, minute: rest / 60 % 60, second: rest % 60, nanosecond: nanosecond)
     }
 
@@ -96,7 +97,9 @@ package struct CivilTime: Sendable, Hashable {
     package init?(httpDate text: String) {
         var text = text
         let parsed: CivilTime? = text.withUTF8 { bytes in
-            guard bytes.count == 29, bytes[3] == UInt8(ascii: ","), bytes[25...].elementsEqual(" GMT".utf8) else { return nil }
+            guard bytes.count == 29, bytes[3] == UInt8(ascii: ","), bytes[25...].elementsEqual(" GMT".utf8) else {
+                return nil
+            }
             func number(_ start: Int, _ count: Int) -> Int? {
                 var value = 0
                 for byte in bytes[start..<start + count] {
@@ -105,7 +108,8 @@ package struct CivilTime: Sendable, Hashable {
                 }
                 return value
             }
-            guard let day = number(5, 2), let year = number(12, 4), let hour = number(17, 2), let minute = number(20, 2),
+            guard let day = number(5, 2), let year = number(12, 4), let hour = number(17, 2),
+                let minute = number(20, 2),
                 let second = number(23, 2),
                 let month = Self.months.firstIndex(where: { bytes[8..<11].elementsEqual($0.utf8) })
             else { return nil }

@@ -25,7 +25,9 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
         guard !rest.contains(where: { "@?#".contains($0) || $0.isWhitespace }), !authority.isEmpty else { return nil }
         var port: Int?
         if let colon = authority.lastIndex(of: ":"), !authority[colon...].contains("]") {
-            guard let value = Int(authority[authority.index(after: colon)...]), (1...65535).contains(value) else { return nil }
+            guard let value = Int(authority[authority.index(after: colon)...]), (1...65535).contains(value) else {
+                return nil
+            }
             port = value
             authority = authority[..<colon]
         }
@@ -43,5 +45,7 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
 
     package var description: String { origin + path }
 
-    package var isLoopback: Bool { host == "localhost" || host.hasSuffix(".localhost") || host.hasPrefix("127.") || host == "[::1]" }
+    package var isLoopback: Bool {
+        host == "localhost" || host.hasSuffix(".localhost") || host.hasPrefix("127.") || host == "[::1]"
+    }
 }

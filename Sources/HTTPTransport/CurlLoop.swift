@@ -126,7 +126,9 @@ final class CurlLoop: @unchecked Sendable {
             if checkDeadline <= now { endStalled(now) }
             endFinished()
             runOwnJobs()
-            poller.wait(nanoseconds: ownJobs.isEmpty && mayWait() ? timeout() : 0) { socket, conditions in act(socket, conditions) }
+            poller.wait(nanoseconds: ownJobs.isEmpty && mayWait() ? timeout() : 0) { socket, conditions in
+                act(socket, conditions)
+            }
             lastTurn = MonotonicClock.now()
             endFinished()
         }

@@ -60,7 +60,8 @@ extension ObjectKey: CustomStringConvertible {
             switch scalar {
             case "\\": result += "\\\\"
             case "\u{FFFD}" where utf8 == nil: result += "\\x??"
-            case _ where scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
+            case _
+            where scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
                 || scalar.properties.generalCategory == .lineSeparator
                 || scalar.properties.generalCategory == .paragraphSeparator:
                 for byte in String(scalar).utf8 {

@@ -31,7 +31,9 @@ extension ObjectLocation {
         switch scheme {
         case "s3", "gs", "gcs":
             let (bucket, path) = Self.split(rest)
-            guard !bucket.isEmpty else { throw LocationError("\(text) names no bucket; write \(scheme)://bucket/prefix") }
+            guard !bucket.isEmpty else {
+                throw LocationError("\(text) names no bucket; write \(scheme)://bucket/prefix")
+            }
             self.init(
                 service: scheme == "s3" ? .s3 : .gs, bucket: bucket, prefix: try Self.prefix(path, as: kind, of: text))
         case "az", "azure":
@@ -43,10 +45,13 @@ extension ObjectLocation {
             self.init(
                 service: .az, account: account, bucket: container, prefix: try Self.prefix(path, as: kind, of: text))
         case "file":
-            guard rest.hasPrefix("/") else { throw LocationError("\(text) is not absolute; write file:///dir or a plain path") }
+            guard rest.hasPrefix("/") else {
+                throw LocationError("\(text) is not absolute; write file:///dir or a plain path")
+            }
             try self.init(path: String(rest), as: kind, directory: directory)
         default:
-            throw LocationError("\(text): unknown kind of location '\(scheme)'; known are s3, gs, az, file and plain paths")
+            throw LocationError(
+                "\(text): unknown kind of location '\(scheme)'; known are s3, gs, az, file and plain paths")
         }
     }
 

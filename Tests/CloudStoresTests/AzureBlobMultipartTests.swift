@@ -346,7 +346,8 @@ import Testing
         let transport = ScriptedTransport(
             Reply(
                 200,
-                body: "<BlockList><CommittedBlocks/><UncommittedBlocks>\(block)\(block)</UncommittedBlocks></BlockList>"))
+                body: "<BlockList><CommittedBlocks/><UncommittedBlocks>\(block)\(block)</UncommittedBlocks></BlockList>"
+            ))
         let store = AzureBlobStoreTests.store(transport)
         let session = try await begin(store)
         let error = await AzureBlobStoreTests.failure { () throws(StoreError) in

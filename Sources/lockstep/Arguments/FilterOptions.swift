@@ -28,7 +28,9 @@ struct FilterOptions: ParsableArguments {
 
     @Option(
         name: .customLong("include"), parsing: .singleValue,
-        help: ArgumentHelp("Keys to look at; the first matching --include or --exclude decides. May be repeated.", valueName: "pattern"),
+        help: ArgumentHelp(
+            "Keys to look at; the first matching --include or --exclude decides. May be repeated.", valueName: "pattern"
+        ),
         transform: { try PlacedRule(includes: true, pattern: $0) })
     var includes: [PlacedRule] = []
 
@@ -61,9 +63,12 @@ struct FilterOptions: ParsableArguments {
         } catch let error as ValidationError {
             throw error
         } catch {
-            throw ValidationError("--files-from \(filesFrom) cannot be read; name a file, a pipe or - for standard input")
+            throw ValidationError(
+                "--files-from \(filesFrom) cannot be read; name a file, a pipe or - for standard input")
         }
-        guard data.count <= Self.maxListBytes else { throw ValidationError("--files-from \(filesFrom) is larger than 256 MiB") }
+        guard data.count <= Self.maxListBytes else {
+            throw ValidationError("--files-from \(filesFrom) is larger than 256 MiB")
+        }
         return data.split(separator: UInt8(ascii: "\n")).compactMap { line in
             var bytes = Array(line)
             if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }

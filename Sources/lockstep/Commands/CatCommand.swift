@@ -21,7 +21,8 @@ struct CatCommand: AsyncParsableCommand {
     var object: String
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("First and last byte, both included; A- reads to the end, -N the last N bytes.", valueName: "A-B"))
+        help: ArgumentHelp(
+            "First and last byte, both included; A- reads to the end, -N the last N bytes.", valueName: "A-B"))
     var range: RangeArgument?
     @OptionGroup var endpoint: EndpointOptions
 
@@ -44,7 +45,8 @@ struct CatCommand: AsyncParsableCommand {
             let part = ByteRange(offset: rest.offset, length: min(Self.step, rest.length))
             let buffer = try await pool.acquire(Int(part.length))
             _ = try await opened.store.read(
-                ReadRequest(key: key, range: part, version: description.version, objectSize: description.size), into: buffer)
+                ReadRequest(key: key, range: part, version: description.version, objectSize: description.size),
+                into: buffer)
             try writeAll(buffer.slice(Int(part.length)))
             rest = ByteRange(offset: part.end, length: rest.end - part.end)
         }

@@ -43,7 +43,8 @@ struct CommandContext {
 
     /// Runs the body of a command: signals cancel it, failures become one line on standard error and an exit code.
     /// - Parameter location: what the command is about, for errors of stores, which name no bucket.
-    func run(about location: String? = nil, _ body: @escaping @Sendable () async throws -> Int32) async throws -> Never {
+    func run(about location: String? = nil, _ body: @escaping @Sendable () async throws -> Int32) async throws -> Never
+    {
         let task = Task { try await body() }
         interruption.onSignal { task.cancel() }
         do {

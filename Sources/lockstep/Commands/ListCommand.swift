@@ -52,6 +52,7 @@ struct ListCommand: AsyncParsableCommand {
 extension ListedObject {
     fileprivate var line: String {
         let digits = String(size)
-        return String(repeating: " ", count: max(0, 14 - digits.utf8.count)) + digits + "  " + Format.time(modified) + "  " + "\(key)"
+        return String(repeating: " ", count: max(0, 14 - digits.utf8.count)) + digits + "  " + Format.time(modified)
+            + "  " + "\(key)"
     }
 }

@@ -33,7 +33,9 @@ struct StatCommand: AsyncParsableCommand {
         if json {
             context.console.data(try description.jsonLine())
         } else {
-            for (name, value) in description.rows { context.console.data(name + String(repeating: " ", count: max(1, 22 - name.count)) + value) }
+            for (name, value) in description.rows {
+                context.console.data(name + String(repeating: " ", count: max(1, 22 - name.count)) + value)
+            }
         }
         return ExitStatus.ok.rawValue
     }
@@ -52,7 +54,10 @@ extension CommandContext {
 extension ObjectDescription {
     /// Name and value of everything that is known, for people.
     fileprivate var rows: [(String, String)] {
-        var rows = [("key", "\(object.key)"), ("size", "\(object.size)"), ("modified", Format.time(object.modified)), ("version", object.version.text)]
+        var rows = [
+            ("key", "\(object.key)"), ("size", "\(object.size)"), ("modified", Format.time(object.modified)),
+            ("version", object.version.text),
+        ]
         func add(_ name: String, _ value: String?) {
             if let value { rows.append((name, "\(ObjectKey(value))")) }
         }

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Buffers
+import Cryptography
+import Digests
 import Foundation
 import HTTPStores
 import HTTPTransport
@@ -8,14 +10,13 @@ import ObjectStores
 import Replication
 import ReplicationModel
 import SQLiteManifests
-import Cryptography
-import Digests
 
 /// `lockstep sync SOURCE TARGET`: flags become options, locations become stores, and one run goes over the pair.
 struct SyncCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sync",
-        abstract: "Makes TARGET identical to SOURCE: copies what is new or changed, checks every byte, skips what is known.",
+        abstract:
+            "Makes TARGET identical to SOURCE: copies what is new or changed, checks every byte, skips what is known.",
         discussion: """
             Locations are s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, file:///dir or a path.
 
@@ -55,7 +56,9 @@ struct SyncCommand: AsyncParsableCommand {
         if filters.filesFrom != nil, deletion.delete {
             throw ValidationError("--delete needs whole listings, --files-from names single keys: use one of them")
         }
-        if comparison.sizeOnly, comparison.checksum { throw ValidationError("--size-only and --checksum exclude each other") }
+        if comparison.sizeOnly, comparison.checksum {
+            throw ValidationError("--size-only and --checksum exclude each other")
+        }
         if output.verbose, output.quiet { throw ValidationError("--verbose and --quiet exclude each other") }
     }
 
@@ -72,7 +75,8 @@ struct SyncCommand: AsyncParsableCommand {
         options.comparison = comparison.comparison
         options.onConflict = comparison.onConflict
         options.deletion = deletion.deletion(
-            runFolder: CivilTime(secondsSince1970: context.time.nowSeconds()).basic + "-" + Hex.encode(SecureRandom.bytes(4)))
+            runFolder: CivilTime(secondsSince1970: context.time.nowSeconds()).basic + "-"
+                + Hex.encode(SecureRandom.bytes(4)))
         options.dryRun = comparison.dryRun
         try limits.apply(to: &options)
         return options
@@ -84,7 +88,8 @@ struct SyncCommand: AsyncParsableCommand {
         let source = try context.stores.open(try context.location(source), endpoints.source, for: .reading, rate: rate)
         let target = try context.stores.open(try context.location(target), endpoints.target, for: .writing)
         guard !source.overlaps(target) else {
-            throw CommandFailure(.usage, "source and target overlap: \(source.location) and \(target.location) share objects")
+            throw CommandFailure(
+                .usage, "source and target overlap: \(source.location) and \(target.location) share objects")
         }
         let pair = try await PairState.open(state, source: source, target: target, context: context)
         let report = try await replicate(source, target, pair, options, context)
@@ -93,7 +98,8 @@ struct SyncCommand: AsyncParsableCommand {
     }
 
     private func replicate(
-        _ source: OpenStore, _ target: OpenStore, _ pair: PairState, _ options: ReplicationOptions, _ context: CommandContext
+        _ source: OpenStore, _ target: OpenStore, _ pair: PairState, _ options: ReplicationOptions,
+        _ context: CommandContext
     ) async throws -> RunReport {
         let json = JSONPrinter(console: context.console, time: context.time)
         let people = RunPrinter(console: context.console, verbose: output.verbose, quiet: output.quiet)

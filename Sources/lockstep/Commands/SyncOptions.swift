@@ -28,8 +28,9 @@ struct DeletionOptions: ParsableArguments {
     @Flag(help: "Delete target objects that the source does not have, after everything else has succeeded.")
     var delete = false
 
-    @Option(help: ArgumentHelp(
-        "Refuse to delete more than N objects or N% of the target's objects (10,000, and 25% beyond ten).",
+    @Option(
+        help: ArgumentHelp(
+            "Refuse to delete more than N objects or N% of the target's objects (10,000, and 25% beyond ten).",
             valueName: "N|N%"))
     var maxDelete: [DeleteQuantity] = []
 
@@ -62,7 +63,8 @@ struct DeletionOptions: ParsableArguments {
     func validate() throws {
         guard !ReservedKeys.contains(ObjectKey(backupPrefix + "/")) else { return }
         throw ValidationError(
-            "--backup-prefix must be below \(ReservedKeys.prefix), which no run replicates or deletes; e.g. .lockstep/deleted/2026")
+            "--backup-prefix must be below \(ReservedKeys.prefix), which no run replicates or deletes; e.g. .lockstep/deleted/2026"
+        )
     }
 }
 
@@ -83,7 +85,8 @@ struct LimitOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Parts and small objects in flight at most (32).", valueName: "n"))
     var concurrency: Int?
 
-    @Option(help: ArgumentHelp("Bytes of a part (8M); larger where the object or a store needs it.", valueName: "bytes"))
+    @Option(
+        help: ArgumentHelp("Bytes of a part (8M); larger where the object or a store needs it.", valueName: "bytes"))
     var partSize: ByteQuantity?
 
     func validate() throws {
@@ -100,7 +103,8 @@ struct LimitOptions: ParsableArguments {
         if let concurrency { options.concurrency = concurrency }
         if let partSize {
             guard partSize.bytes <= options.memory else {
-                throw ValidationError("--part-size \(partSize) does not fit into --memory: a part is a buffer; raise --memory")
+                throw ValidationError(
+                    "--part-size \(partSize) does not fit into --memory: a part is a buffer; raise --memory")
             }
             options.partSize = partSize.bytes
         } else {

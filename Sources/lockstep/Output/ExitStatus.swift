@@ -22,7 +22,8 @@ enum ExitStatus: Int32 {
             self = ExitStatus(failure)
         } else if summary.stop != nil {
             self = .limit
-        } else if summary.counts.failedObjects > 0 || summary.counts.skippedObjects > 0 || summary.counts.conflicts > 0 {
+        } else if summary.counts.failedObjects > 0 || summary.counts.skippedObjects > 0 || summary.counts.conflicts > 0
+        {
             self = .partial
         } else {
             self = .ok

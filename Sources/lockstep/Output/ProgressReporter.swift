@@ -33,7 +33,8 @@ struct ProgressReporter {
             text += "[" + String(repeating: "█", count: filled) + String(repeating: "·", count: 20 - filled) + "] "
         }
         text += "\(Format.count(done))/\(Format.count(counts.plannedObjects))\(listed ? "" : "+") objects, "
-        text += "\(Format.bytes(counts.sentBytes))/\(Format.bytes(counts.plannedBytes)), \(Format.rate(counts.sentBytes, elapsed))"
+        text +=
+            "\(Format.bytes(counts.sentBytes))/\(Format.bytes(counts.plannedBytes)), \(Format.rate(counts.sentBytes, elapsed))"
         text += ", \(Format.count(counts.unchangedObjects)) unchanged"
         if counts.failedObjects > 0 { text += ", \(Format.count(counts.failedObjects)) failed" }
         if listed, counts.sentBytes > 0, counts.plannedBytes > counts.sentBytes {

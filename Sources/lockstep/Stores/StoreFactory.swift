@@ -60,7 +60,8 @@ struct StoreFactory {
     private func s3(_ location: ObjectLocation, _ connection: Connection) throws -> Base {
         let files = try AWSSharedFiles.load(environment: environment)
         let configuration = try S3Configuration.resolve(
-            endpoint: connection.endpoint, region: connection.region, profile: connection.profile, environment: environment,
+            endpoint: connection.endpoint, region: connection.region, profile: connection.profile,
+            environment: environment,
             files: files)
         let chain = AWSCredentialChain.standard(profile: connection.profile, environment: environment, files: { files })
         let store = S3Store(
@@ -81,7 +82,8 @@ struct StoreFactory {
         let credentials = try GoogleCredentials.shared(
             for: configuration, environment: environment, transport: transport, now: seconds)
         let store = GCSStore(
-            configuration: configuration, bucket: location.bucket, transport: transport, credentials: credentials, now: seconds)
+            configuration: configuration, bucket: location.bucket, transport: transport, credentials: credentials,
+            now: seconds)
         return (store, configuration.endpoint.description, { store.learned })
     }
 
@@ -90,14 +92,16 @@ struct StoreFactory {
         let suffix = profile.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" }
         let name = "GOOGLE_APPLICATION_CREDENTIALS_" + String(suffix)
         guard let path = environment[name], !path.isEmpty else {
-            throw CommandFailure(.configuration, "profile \(profile) is not set up: set \(name) to a service account's JSON key")
+            throw CommandFailure(
+                .configuration, "profile \(profile) is not set up: set \(name) to a service account's JSON key")
         }
         return path
     }
 
     private func azure(_ location: ObjectLocation, _ connection: Connection) throws -> Base {
         let (configuration, credentials) = try AzureBlobConfiguration.resolve(
-            account: location.account, endpoint: connection.endpoint, profile: connection.profile, environment: environment)
+            account: location.account, endpoint: connection.endpoint, profile: connection.profile,
+            environment: environment)
         let store = AzureBlobStore(
             configuration: configuration, account: location.account, container: location.bucket, transport: transport,
             credentials: SharedCredentials(credentials), now: seconds)
