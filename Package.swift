@@ -57,7 +57,7 @@ let package = Package(
         module("HTTPTransport", vocabulary + ["CCurl"]),
 
         // Stores and the manifest store.
-        module("ObjectStores", vocabulary),
+        module("ObjectStores", vocabulary + ["CKernels"]),
         module("HTTPStores", vocabulary + ["Cryptography", "HTTPTransport", "ObjectStores"]),
         module("S3", cloudStore),
         module("GCS", cloudStore),
@@ -96,13 +96,13 @@ let package = Package(
         .target(
             name: "StoreConformance", dependencies: vocabulary + ["ObjectStores"], path: "Tests/StoreConformance",
             swiftSettings: settings),
-        tests("DigestsTests", ["Digests"]),
+        tests("DigestsTests", ["Digests", "CKernels"]),
         tests("CryptographyTests", ["Cryptography"]),
         tests("XMLStreamingTests", ["XMLStreaming"]),
         tests("HTTPTransportTests", vocabulary + ["HTTPTransport"]),
         tests("ObjectStoresTests", vocabulary + ["ObjectStores", "StoreConformance"]),
         tests("CloudStoresTests", cloudStore + ["S3", "GCS", "AzureBlob", "StoreConformance", "CloudSim"]),
-        tests("ManifestsTests", vocabulary + ["Manifests", "SQLiteManifests"]),
+        tests("ManifestsTests", vocabulary + ["ObjectStores", "Manifests", "SQLiteManifests"]),
         tests("ReplicationTests", vocabulary + ["ObjectStores", "Manifests", "SQLiteManifests", "Replication"]),
         tests("CloudSimTests", ["CloudSim"]),
     ]
