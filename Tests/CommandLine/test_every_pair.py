@@ -61,7 +61,9 @@ def test_copies_bytes_and_attributes_then_only_lists(sim, pair, lockstep, tmp_pa
     versions = {key: target.version(key) for key in OBJECTS}
     third = lockstep.sync(source.url, target.url, "--part-size", PART, state=tmp_path / "other").summary
     assert (third["adopted_objects"], third["copied_objects"], third["sent_bytes"]) == (len(OBJECTS), 0, 0)
-    assert not {"read", "uploadPart"} & set(third["requests"]["target"])
+    assert "uploadPart" not in third["requests"]["target"]
+    # Files can be changed under their marks, so they are read; clouds are asked.
+    assert target.kind == "file" or "read" not in third["requests"]["target"]
     assert {key: target.version(key) for key in OBJECTS} == versions
 
     # What changes, appears or goes at the source follows, and nothing else moves.
