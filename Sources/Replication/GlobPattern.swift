@@ -10,6 +10,20 @@ package struct GlobPattern: Sendable, Hashable {
         case anyRun
         case anyRunAcrossFolders
         case oneOf(Set<UInt8>, negated: Bool)
+
+        var isRun: Bool { self == .anyRun || self == .anyRunAcrossFolders }
+
+        /// Where one more byte leads from this element at `position`; nil when it does not match.
+        func step(_ byte: UInt8, from position: Int) -> Int? {
+            let isSlash = byte == UInt8(ascii: "/")
+            return switch self {
+            case .byte(let wanted): byte == wanted ? position + 1 : nil
+            case .anyByte: isSlash ? nil : position + 1
+            case .anyRun: isSlash ? nil : position
+            case .anyRunAcrossFolders: position
+            case .oneOf(let set, let negated): !isSlash && set.contains(byte) != negated ? position + 1 : nil
+            }
+        }
     }
 
     package struct SyntaxError: Error, CustomStringConvertible {
@@ -49,37 +63,33 @@ package struct GlobPattern: Sendable, Hashable {
         }
     }
 
-    /// Backtracks to the last run only (one for each kind), so the work is bounded by pattern × key × folders.
+    /// Follows all positions of the pattern at once, so the work is bounded by pattern × key × folders: nothing backtracks.
     private static func matches(_ elements: [Element], _ key: ArraySlice<UInt8>) -> Bool {
-        var reachable = Set<Int>([0])
-        func closure(_ positions: Set<Int>) -> Set<Int> {
-            var result = positions
-            for position in positions {
-                var next = position
-                while next < elements.count, elements[next] == .anyRun || elements[next] == .anyRunAcrossFolders {
-                    next += 1
-                    result.insert(next)
-                }
+        // `reachable[p]`: the bytes so far match the first `p` elements.
+        var reachable = [Bool](repeating: false, count: elements.count + 1)
+        var following = reachable
+        /// A run may be empty: what reaches it reaches what comes after it too.
+        func reach(_ position: Int, _ positions: inout [Bool]) {
+            var position = position
+            positions[position] = true
+            while position < elements.count, elements[position].isRun {
+                position += 1
+                positions[position] = true
             }
-            return result
         }
-        reachable = closure(reachable)
+        reach(0, &reachable)
         for byte in key {
-            var following = Set<Int>()
-            for position in reachable where position < elements.count {
-                switch elements[position] {
-                case .byte(let wanted): if byte == wanted { following.insert(position + 1) }
-                case .anyByte: if byte != UInt8(ascii: "/") { following.insert(position + 1) }
-                case .anyRun: if byte != UInt8(ascii: "/") { following.insert(position) }
-                case .anyRunAcrossFolders: following.insert(position)
-                case .oneOf(let set, let negated):
-                    if set.contains(byte) != negated, byte != UInt8(ascii: "/") { following.insert(position + 1) }
-                }
+            var isAlive = false
+            for position in elements.indices where reachable[position] {
+                guard let next = elements[position].step(byte, from: position) else { continue }
+                reach(next, &following)
+                isAlive = true
             }
-            if following.isEmpty { return false }
-            reachable = closure(following)
+            guard isAlive else { return false }
+            swap(&reachable, &following)
+            for position in following.indices { following[position] = false }
         }
-        return reachable.contains(elements.count)
+        return reachable[elements.count]
     }
 
     private static func parse(_ bytes: [UInt8], pattern: String) throws(SyntaxError) -> [Element] {
