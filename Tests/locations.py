@@ -70,7 +70,6 @@ class S3Location(Location):
 
     def put(self, key, data, metadata=None, **headers):
         fields = {"".join(part.title() for part in name.split("_")): value for name, value in headers.items()}
-        # For instance `checksum_algorithm`.
         self.client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data, Metadata=metadata or {}, **fields)
 
     def get(self, key):

@@ -62,6 +62,12 @@ extension ObjectChecksums {
             type: headers["x-amz-checksum-type"])
     }
 
+    /// The full-object CRC-32 of a reply, with the same reservations.
+    static func crc32(s3 headers: HTTPHeaders) -> UInt32? {
+        guard headers["x-amz-content-sha256"] == nil, headers["x-amz-checksum-type"] != "COMPOSITE" else { return nil }
+        return headers["x-amz-checksum-crc32"].flatMap { ChecksumEncoding.fromBase64BigEndian($0) }
+    }
+
     /// From base64 texts; what is no such text is not a checksum.
     init(crc32c: String?, crc64nvme: String?, type: String?) {
         self.init()

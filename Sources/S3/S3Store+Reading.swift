@@ -53,14 +53,25 @@ extension S3Store {
             throw invalid(
                 .read, request.key, "\(response.received) bytes arrived where \(request.range.length) were asked for")
         }
-        let arrived = ObjectChecksums(response.digest)
-        if isWhole, description.object.checksums.agrees(with: arrived) == false {
+        let arrived = UnsafeRawBufferPointer(start: buffer.base, count: response.received)
+        if isWhole, !Self.agrees(response.headers, description.object.checksums, with: response.digest, arrived) {
             throw StoreError(
                 .checksumMismatch, .read, key: request.key,
                 message: "the bytes that arrived differ from the checksum that the server reports", retry: .transient,
                 status: response.status)
         }
         return ReadReply(description: description, digest: response.digest)
+    }
+
+    /// Whether what the server reports fits what arrived; true when it reports nothing that can be compared.
+    ///
+    /// An object that the AWS SDKs have uploaded with their defaults has a CRC-32 and nothing else. It is computed here,
+    /// because only such objects need it.
+    private static func agrees(
+        _ headers: HTTPHeaders, _ reported: ObjectChecksums, with digest: ContentDigest, _ bytes: UnsafeRawBufferPointer
+    ) -> Bool {
+        if let agrees = reported.agrees(with: ObjectChecksums(digest)) { return agrees }
+        return ObjectChecksums.crc32(s3: headers).map { $0 == CRC32.update(0, bytes) } ?? true
     }
 
     /// Checks that the reply is about the range and version asked for, and describes the object.

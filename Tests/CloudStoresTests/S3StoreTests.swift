@@ -178,6 +178,17 @@ import Testing
         #expect(error.retry == .transient)
     }
 
+    @Test func anObjectThatHasNothingButACRC32IsComparedWithThat() async throws {
+        let headers: HTTPHeaders = [
+            "ETag": "\"e1\"", "Content-Length": "9", "x-amz-checksum-crc32": "y/Q5Jg==", "x-amz-checksum-type": "FULL_OBJECT",
+        ]
+        let (right, _) = try await read(Reply(200, headers, body: "123456789"), whole)
+        _ = try right.get()
+        let (damaged, _) = try await read(Reply(200, headers, body: "123456780"), whole)
+        guard case .failure(let error) = damaged else { return #expect(Bool(false)) }
+        #expect(error.code == .checksumMismatch)
+    }
+
     @Test func aCompositeChecksumIsNoneOfTheBytes() async throws {
         let (result, _) = try await read(
             Reply(

@@ -17,6 +17,9 @@ uint64_t lockstep_crc64nvme(uint64_t crc, const void *data, size_t n);
 /// Continues both over n more bytes, reading them once.
 void lockstep_crc_both(uint32_t *crc32c, uint64_t *crc64nvme, const void *data, size_t n);
 
+/// Continues a CRC-32 (ISO-HDLC, reflected, all ones in and out) over n more bytes. For what arrives without the other two.
+uint32_t lockstep_crc32(uint32_t crc, const void *data, size_t n);
+
 /// The ways of computing them. The functions above take the last one that the processor has.
 enum lockstep_crc_path {
     lockstep_crc_portable = 0,   // tables, eight bytes a step
