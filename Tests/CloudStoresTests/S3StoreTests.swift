@@ -180,7 +180,8 @@ import Testing
 
     @Test func anObjectThatHasNothingButACRC32IsComparedWithThat() async throws {
         let headers: HTTPHeaders = [
-            "ETag": "\"e1\"", "Content-Length": "9", "x-amz-checksum-crc32": "y/Q5Jg==", "x-amz-checksum-type": "FULL_OBJECT",
+            "ETag": "\"e1\"", "Content-Length": "9", "x-amz-checksum-crc32": "y/Q5Jg==",
+            "x-amz-checksum-type": "FULL_OBJECT",
         ]
         let (right, _) = try await read(Reply(200, headers, body: "123456789"), whole)
         _ = try right.get()
