@@ -3,7 +3,7 @@ import ObjectStores
 import ReplicationModel
 
 extension AzureBlobFailure {
-    /// The error of a call, with a message that says what to do. Source: WIRE.md C10.
+    /// The error of a call, with a message that says what to do.
     ///
     /// - Parameter now: seconds since 1970, for a Retry-After that is a date.
     func error(_ operation: StoreOperation, key: ObjectKey?, container: String, now: Int64) -> StoreError {

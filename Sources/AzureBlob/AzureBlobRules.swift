@@ -7,7 +7,7 @@ import ReplicationModel
 /// Names that the service changes silently are refused, because two keys would become one blob: it reads `\` as `/`,
 /// takes `.` and `..` segments out of the path (also when they are percent-encoded), and cuts dots off the ends of
 /// segments. Control characters it documents as not allowed. Empty segments (`//`) and slashes at both ends are kept by
-/// accounts without a hierarchical namespace. Source: WIRE.md C8; Azure/azure-sdk-for-rust issue 5275,
+/// accounts without a hierarchical namespace. Source: Azure/azure-sdk-for-rust issue 5275,
 /// Azure/azure-sdk-for-java issue 36674, Azure/azure-sdk-for-python pull request 48883.
 struct AzureBlobRules: ObjectRules {
     /// UTF-16 units, as the service counts.

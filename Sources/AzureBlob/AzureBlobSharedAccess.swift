@@ -2,7 +2,8 @@ package import Cryptography
 import Digests
 import HTTPStores
 
-/// A service shared access signature that lets whoever has it read one blob for a while. Source: WIRE.md C3.
+/// A service shared access signature that lets whoever has it read one blob for a while.
+/// Source: Azure Storage REST reference, create a service SAS.
 ///
 /// Azure fetches the source of a copy by URL as a stranger would, also inside one account, so the URL must carry its
 /// own right.

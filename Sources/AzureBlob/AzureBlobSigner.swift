@@ -5,7 +5,7 @@ package import HTTPTransport
 
 /// SharedKey authorisation: a pure function from a request to the value of its Authorization header.
 ///
-/// Source: WIRE.md C2.
+/// Source: Azure Storage REST reference, authorize with Shared Key.
 package enum AzureBlobSigner {
     /// What a signature covers of a request.
     package struct Input {

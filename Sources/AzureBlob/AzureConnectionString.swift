@@ -2,7 +2,7 @@ import Cryptography
 import Digests
 import HTTPStores
 
-/// A storage account's connection string: `Name=value` pairs between semicolons. Source: WIRE.md C1.
+/// A storage account's connection string: `Name=value` pairs between semicolons.
 struct AzureConnectionString {
     /// As far as the string tells: by name, or through an endpoint that carries it.
     var account: String?

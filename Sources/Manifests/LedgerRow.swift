@@ -1,6 +1,6 @@
 package import ReplicationModel
 
-/// How equality of source and target is known (DESIGN, "Evidence").
+/// How equality of source and target is known (the page "How equality is known").
 package enum EvidenceLevel: Int, Sendable, Codable, Comparable {
     case none = 0
     /// Both version tokens are unchanged since level 2 or 3 was recorded.

@@ -3,7 +3,7 @@ package import ObjectStores
 package import ReplicationModel
 
 extension S3Failure {
-    /// The error of a call, with a message that says what to do. Source: WIRE.md A11.
+    /// The error of a call, with a message that says what to do. Source: Amazon S3 API reference, error responses.
     ///
     /// - Parameter now: seconds since 1970, for a Retry-After that is a date.
     package func error(_ operation: StoreOperation, key: ObjectKey?, bucket: String, now: Int64) -> StoreError {

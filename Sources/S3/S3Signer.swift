@@ -7,7 +7,7 @@ package import HTTPTransport
 /// header.
 ///
 /// S3 differs from Amazon's other services: the path is encoded once and its dot segments and double slashes stay.
-/// Source: WIRE.md A1.
+/// Source: Amazon S3 API reference, authenticating requests (AWS Signature Version 4).
 package enum S3Signer {
     static let algorithm = "AWS4-HMAC-SHA256"
     /// Of a request without a body.

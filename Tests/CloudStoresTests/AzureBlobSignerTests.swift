@@ -5,7 +5,7 @@ import HTTPStores
 import HTTPTransport
 import Testing
 
-/// Vectors computed independently (WIRE.md C2) or by the vendor's own client.
+/// Vectors computed independently or by the vendor's own client.
 @Suite struct AzureBlobSignerTests {
     static let key = Secret(Base64.decode("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")!)
     static let developmentKey = Secret(

@@ -7,7 +7,7 @@ import ReplicationModel
 import S3
 import Testing
 
-/// The examples of Amazon's documentation, with the intermediate values computed independently (WIRE.md A1).
+/// The examples of Amazon's documentation, with the intermediate values computed independently.
 @Suite struct S3SignerTests {
     let credentials = AWSCredentials(
         accessKeyID: "AKIAIOSFODNN7EXAMPLE", secretAccessKey: Secret("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"))

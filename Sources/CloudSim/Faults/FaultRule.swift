@@ -81,7 +81,7 @@ package enum FaultDirection: String, Codable, Sendable {
     case response
 }
 
-/// The vocabulary of RELIABILITY.md 2.
+/// What a fault does.
 package enum FaultAction: String, Codable, Sendable, CaseIterable {
     /// Answers `status` (with `code`, `message`, `retryAfter`) without doing anything.
     case status

@@ -23,7 +23,7 @@ struct SyncCommand: AsyncParsableCommand {
             EXAMPLES
               lockstep sync s3://models gs://models-replica
               lockstep sync s3://data/train az://account/data/train --delete --max-delete 5%
-              lockstep sync /srv/checkpoints s3://backup --source-… --target-endpoint http://127.0.0.1:9000
+              lockstep sync /srv/checkpoints s3://backup --target-endpoint http://127.0.0.1:9000
               lockstep sync s3://a s3://b --include '*.safetensors' --exclude '*' --dry-run
               lockstep sync s3://a gs://b --json | jq -r 'select(.event=="failed").key'
 
