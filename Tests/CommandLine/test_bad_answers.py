@@ -44,6 +44,14 @@ def fault(sim):
     faults.end()
 
 
+def all_at_once(lockstep, pairs):
+    """Runs that each try again for some seconds, side by side."""
+    runs = [
+        lockstep.start("sync", source.url, target.url, "--json", "--state", lockstep.state) for source, target in pairs
+    ]
+    return [lockstep.finish(process) for process in runs]
+
+
 BROKEN_READS = [
     ("short-body", {"bytes": 10}), ("short-body", {"bytes": 10, "matchingLength": True}), ("long-body", {"matchingLength": True}),
     ("reset-after-bytes", {"bytes": 5000}), ("flip-bit", {}), ("wrong-etag", {}),
@@ -59,20 +67,22 @@ def test_a_read_that_breaks_once_is_repeated(location, target, lockstep, fault, 
     assert target.content() == {"k": SMALL}
 
 
-def test_reads_that_are_always_wrong_fail_by_name(location, target, lockstep, fault, kind):
+def test_reads_that_are_always_wrong_fail_by_name(location, lockstep, fault):
     """A lying Content-Length, a bit that flips every time: the keys are named, the others arrive, the target keeps what it had."""
-    source = location(kind)
-    source.fill({"short": SMALL, "flip": SMALL, "good": b"g"})
-    target.put("short", b"what was there before")
-    fault(source, "short-body", operation=READ[kind], key="short", bytes=10, matchingLength=True)
-    fault(source, "flip-bit", operation=READ[kind], key="flip")
-    outcome = lockstep.sync(source.url, target.url, expect=3)
-    failed = outcome.named("failed")
-    assert set(failed) == {"short", "flip"} and all(event["message"].startswith("source: ") for event in failed.values())
-    assert outcome.summary["failed_objects"] == 2
-    assert target.content() == {"short": b"what was there before", "good": b"g"}
+    pairs = [(location(kind), location("s3")) for kind in READ]
+    for source, target in pairs:
+        source.fill({"short": SMALL, "flip": SMALL, "good": b"g"})
+        target.put("short", b"what was there before")
+        fault(source, "short-body", operation=READ[source.kind], key="short", bytes=10, matchingLength=True)
+        fault(source, "flip-bit", operation=READ[source.kind], key="flip")
+    for (source, target), outcome in zip(pairs, all_at_once(lockstep, pairs)):
+        failed = outcome.named("failed")
+        assert outcome.status == 3 and set(failed) == {"short", "flip"} and outcome.summary["failed_objects"] == 2
+        assert all(event["message"].startswith("source: ") for event in failed.values())
+        assert target.content() == {"short": b"what was there before", "good": b"g"}
     fault.end()
-    lockstep.repair(source, target)
+    for source, target in pairs:
+        lockstep.repair(source, target)
 
 
 def test_large_objects_survive_breaks_in_parts(location, target, lockstep, fault, kind):
@@ -136,15 +146,18 @@ def test_a_bit_that_flips_on_the_way_up(location, source, lockstep, fault, kind)
     assert target.visible() == {"k": SMALL}
 
 
-def test_a_bit_that_flips_in_every_upload(location, source, lockstep, fault, kind):
-    target = location(kind)
+def test_a_bit_that_flips_in_every_upload(location, source, lockstep, fault):
+    pairs = [(source, location(kind)) for kind in WRITE]
     source.fill({"bad": SMALL, "good": b"g"})
-    target.put("bad", b"before")
-    fault(target, "flip-bit", operation=WRITE[kind], direction="request", key="bad", bytes=50_000)
-    outcome = lockstep.sync(source.url, target.url, expect=3)
-    assert list(outcome.named("failed")) == ["bad"] and target.visible() == {"bad": b"before", "good": b"g"}
+    for _, target in pairs:
+        target.put("bad", b"before")
+        fault(target, "flip-bit", operation=WRITE[target.kind], direction="request", key="bad", bytes=50_000)
+    for (_, target), outcome in zip(pairs, all_at_once(lockstep, pairs)):
+        assert outcome.status == 3 and list(outcome.named("failed")) == ["bad"]
+        assert target.visible() == {"bad": b"before", "good": b"g"}
     fault.end()
-    lockstep.repair(source, target)
+    for _, target in pairs:
+        lockstep.repair(source, target)
 
 
 PART_WRITE = {"s3": "UploadPart", "gs": "XMLPart", "az": "PutBlock"}
