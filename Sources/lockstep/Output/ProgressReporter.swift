@@ -35,14 +35,15 @@ struct ProgressReporter {
         text += "\(Format.count(done))/\(Format.count(counts.plannedObjects))\(listed ? "" : "+") objects, "
         text +=
             "\(Format.bytes(counts.sentBytes))/\(Format.bytes(counts.plannedBytes)), \(Format.rate(counts.sentBytes, elapsed))"
-        text += ", \(Format.count(counts.unchangedObjects)) unchanged"
-        if counts.failedObjects > 0 { text += ", \(Format.count(counts.failedObjects)) failed" }
+        // What people look for first comes first: a narrow terminal cuts the rest off.
         if listed, counts.sentBytes > 0, counts.plannedBytes > counts.sentBytes {
             let left = Double(counts.plannedBytes - counts.sentBytes) / Double(counts.sentBytes) * Double(elapsed)
             text += ", \(Format.duration(Int64(left))) left"
         } else if !listed {
             text += ", listing \(Format.count(counts.sourceObjects))"
         }
+        if counts.failedObjects > 0 { text += ", \(Format.count(counts.failedObjects)) failed" }
+        if counts.unchangedObjects > 0 { text += ", \(Format.count(counts.unchangedObjects)) unchanged" }
         return text
     }
 }
