@@ -22,6 +22,27 @@ extension AzureBlobStore {
         return try await withTrustedChecksums(description, headers)
     }
 
+    /// What `head` trusts, pinned to the version.
+    ///
+    /// A CRC-64 that is combined from the names of blocks is this program's word, given when the service had verified
+    /// each block under the sum in its name: nobody but a program that commits blocks under such names by hand could
+    /// make it untrue, and the service does not look at names. It vouches for nothing unless every block is one of ours,
+    /// of one upload, numbered from 1 without a gap, and their sizes add up to the blob's.
+    package func checksums(
+        of key: ObjectKey, version: VersionToken, size: Int64
+    ) async throws(StoreError) -> ObjectChecksums {
+        let (description, headers) = try await properties(key, version: version, .head)
+        guard description.object.version == version else {
+            throw StoreError(
+                .versionChanged, .head, key: key,
+                message: "the blob has been replaced, or its attributes changed, since it was listed")
+        }
+        guard description.object.size == size else {
+            throw invalid(.head, key, "the server says the blob has \(description.object.size) bytes, not \(size)")
+        }
+        return try await withTrustedChecksums(description, headers).object.checksums
+    }
+
     package func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply {
         precondition(request.range.length <= buffer.capacity, "the buffer is smaller than the range")
         if request.range.isEmpty && !request.isWholeObject {

@@ -10,6 +10,18 @@ extension GCSStore {
         try await resource(of: key, .head).description(of: key)
     }
 
+    /// The CRC-32C, which every object has, and the MD5 of those that were written in one piece.
+    package func checksums(
+        of key: ObjectKey, version: VersionToken, size: Int64
+    ) async throws(StoreError) -> ObjectChecksums {
+        let found = try await resource(of: key, .head)
+        guard found.version.token == version else { throw Self.replaced(key, .head) }
+        guard found.size == size else {
+            throw invalid(.head, key, "the server says the object has \(found.size) bytes, not \(size)")
+        }
+        return found.checksums
+    }
+
     /// The resource of the live version, or of the generation given.
     func resource(of key: ObjectKey, generation: Int64? = nil, _ operation: StoreOperation) async throws(StoreError)
         -> GCSResource
@@ -151,9 +163,9 @@ extension GCSStore {
         return error
     }
 
-    private static func replaced(_ key: ObjectKey) -> StoreError {
+    private static func replaced(_ key: ObjectKey, _ operation: StoreOperation = .read) -> StoreError {
         StoreError(
-            .versionChanged, .read, key: key,
+            .versionChanged, operation, key: key,
             message: "the object has been replaced, or its attributes changed, since it was listed")
     }
 }

@@ -95,6 +95,12 @@ package struct ConditionCheckingStore: ObjectStore {
 
     package func head(_ key: ObjectKey) async throws(StoreError) -> ObjectDescription { try await base.head(key) }
 
+    package func checksums(
+        of key: ObjectKey, version: VersionToken, size: Int64
+    ) async throws(StoreError) -> ObjectChecksums {
+        try await base.checksums(of: key, version: version, size: size)
+    }
+
     package func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply {
         try await base.read(request, into: buffer)
     }

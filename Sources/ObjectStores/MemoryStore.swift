@@ -77,6 +77,16 @@ package final class MemoryStore: ObjectStore {
         return Self.description(key, found)
     }
 
+    package func checksums(
+        of key: ObjectKey, version: VersionToken, size: Int64
+    ) async throws(StoreError) -> ObjectChecksums {
+        let description = try await head(key)
+        guard description.object.version == version else {
+            throw StoreError(.versionChanged, .head, key: key, message: "the object was replaced")
+        }
+        return description.object.checksums
+    }
+
     package func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply {
         let found = state.withLock { $0.objects[request.key] }
         guard let found else { throw absent(.read, request.key) }

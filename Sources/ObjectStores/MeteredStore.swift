@@ -56,6 +56,14 @@ package final class MeteredStore: ObjectStore {
         try await counting(.head) { () throws(StoreError) in try await base.head(key) }
     }
 
+    package func checksums(
+        of key: ObjectKey, version: VersionToken, size: Int64
+    ) async throws(StoreError) -> ObjectChecksums {
+        try await counting(.head) { () throws(StoreError) in
+            try await base.checksums(of: key, version: version, size: size)
+        }
+    }
+
     package func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply {
         try await counting(.read, read: request.range.length) { () throws(StoreError) in
             try await base.read(request, into: buffer)

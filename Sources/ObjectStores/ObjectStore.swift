@@ -29,6 +29,11 @@ package protocol ObjectStore: Sendable {
     /// The object's current version with its attributes and all checksums the store reports. Throws `.notFound`.
     func head(_ key: ObjectKey) async throws(StoreError) -> ObjectDescription
 
+    /// Every checksum of the whole object that the store can tell of exactly this version, with further requests where `head` does not
+    /// have them all; empty when there is none. Never reads the object. `size` is the one that the version was listed with.
+    /// Throws `.versionChanged` when another version is there and `.notFound` when none is. Its errors name the operation `head`.
+    func checksums(of key: ObjectKey, version: VersionToken, size: Int64) async throws(StoreError) -> ObjectChecksums
+
     /// Reads a range of one version into `buffer` from its start. Exactly `range.length` bytes arrive, or it throws.
     /// `buffer` belongs to the store until the call returns.
     func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply

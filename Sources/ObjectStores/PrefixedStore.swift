@@ -81,6 +81,12 @@ package struct PrefixedStore: ObjectStore {
         inner(try await base.head(outer(key)))
     }
 
+    package func checksums(
+        of key: ObjectKey, version: VersionToken, size: Int64
+    ) async throws(StoreError) -> ObjectChecksums {
+        try await base.checksums(of: outer(key), version: version, size: size)
+    }
+
     package func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply {
         var request = request
         request.key = outer(request.key)

@@ -72,6 +72,14 @@ package struct RetryingStore: ObjectStore {
         try await retrying { () throws(StoreError) in try await base.head(key) }
     }
 
+    package func checksums(
+        of key: ObjectKey, version: VersionToken, size: Int64
+    ) async throws(StoreError) -> ObjectChecksums {
+        try await retrying { () throws(StoreError) in
+            try await base.checksums(of: key, version: version, size: size)
+        }
+    }
+
     package func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply {
         try await retrying { () throws(StoreError) in try await base.read(request, into: buffer) }
     }

@@ -38,6 +38,14 @@ package struct ThrottledStore: ObjectStore {
         try await throttled { () throws(StoreError) in try await base.head(key) }
     }
 
+    package func checksums(
+        of key: ObjectKey, version: VersionToken, size: Int64
+    ) async throws(StoreError) -> ObjectChecksums {
+        try await throttled { () throws(StoreError) in
+            try await base.checksums(of: key, version: version, size: size)
+        }
+    }
+
     package func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply {
         if let rate {
             do { try await rate.admit(request.range.length) } catch {

@@ -18,6 +18,8 @@ struct S3ServerFacts: Sendable {
     /// Whether a copy was ever refused because its source had changed.
     private(set) var pinsCopySources = false
     private(set) var deletesBatches = true
+    /// Whether `GetObjectAttributes` is understood.
+    private(set) var tellsParts = true
     /// For people, one sentence each.
     private(set) var notes: [String] = []
 
@@ -106,6 +108,14 @@ struct S3ServerFacts: Sendable {
         guard copiesParts else { return }
         note("the server cannot copy parts; unchanged ranges are sent again")
         copiesParts = false
+    }
+
+    mutating func learnTellsNoParts() {
+        guard tellsParts else { return }
+        note(
+            "the server does not tell the checksums of parts; objects that have nothing else must be read to be checked"
+        )
+        tellsParts = false
     }
 
     mutating func learnNoBatchDeletes() {

@@ -7,11 +7,13 @@ package import ReplicationModel
 
 extension S3Store {
     package func head(_ key: ObjectKey) async throws(StoreError) -> ObjectDescription {
-        try await head(key, version: nil)
+        try await properties(key, version: nil).0
     }
 
-    /// The object's description, pinned to a version when one is given.
-    private func head(_ key: ObjectKey, version: VersionToken?) async throws(StoreError) -> ObjectDescription {
+    /// The object's description and the headers that it was made from, pinned to a version when one is given.
+    func properties(
+        _ key: ObjectKey, version: VersionToken?
+    ) async throws(StoreError) -> (ObjectDescription, HTTPHeaders) {
         let response = try await withReportedChecksums(wanted: true) { mode throws(StoreError) in
             var request = S3Request(.head, .head, key: key, headers: mode)
             if let version { request.headers.append("if-match", version.quoted) }
@@ -20,8 +22,9 @@ extension S3Store {
         guard let size = response.headers["content-length"].flatMap({ Int64($0) }), size >= 0 else {
             throw invalid(.head, key, "the reply has no valid Content-Length")
         }
-        return try describe(
+        let description = try describe(
             response.headers, .head, key: key, size: size, checksums: ObjectChecksums(s3: response.headers))
+        return (description, response.headers)
     }
 
     package func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply {
@@ -31,7 +34,7 @@ extension S3Store {
             // No Range header can ask for nothing.
             var description: ObjectDescription
             do throws(StoreError) {
-                description = try await head(request.key, version: request.version)
+                (description, _) = try await properties(request.key, version: request.version)
             } catch {
                 var error = error
                 error.operation = .read

@@ -121,6 +121,7 @@ def test_multipart_checksums(s3, bucket, algorithm, kind):
     assert head["ETag"] == f'"{md5}-3"'
     got = s3.get_object_attributes(Bucket=bucket, Key="big", ObjectAttributes=["Checksum", "ObjectParts"])
     assert got["Checksum"][name] == expected.split("-")[0]
+    assert got["ObjectParts"]["TotalPartsCount"] == 3
     assert [part["Size"] for part in got["ObjectParts"]["Parts"]] == [len(data) for data in PARTS.values()]
     assert [part[name] for part in got["ObjectParts"]["Parts"]] == [ALGORITHMS[algorithm](data) for data in PARTS.values()]
     assert body_of(s3.get_object(Bucket=bucket, Key="big")) == WHOLE

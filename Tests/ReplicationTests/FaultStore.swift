@@ -66,6 +66,14 @@ final class FaultStore: ObjectStore {
         try await attempt(.head, key) { _ throws(StoreError) in try await base.head(key) }
     }
 
+    func checksums(
+        of key: ObjectKey, version: VersionToken, size: Int64
+    ) async throws(StoreError) -> ObjectChecksums {
+        try await attempt(.head, key) { _ throws(StoreError) in
+            try await base.checksums(of: key, version: version, size: size)
+        }
+    }
+
     func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply {
         try await attempt(.read, request.key) { flipped throws(StoreError) in
             let reply = try await base.read(request, into: buffer)

@@ -61,6 +61,13 @@ final class VariantStore: ObjectStore {
 
     func head(_ key: ObjectKey) async throws(StoreError) -> ObjectDescription { seen(try await base.head(key)) }
 
+    func checksums(
+        of key: ObjectKey, version: VersionToken, size: Int64
+    ) async throws(StoreError) -> ObjectChecksums {
+        let told = try await base.checksums(of: key, version: version, size: size)
+        return isSilent ? ObjectChecksums() : told
+    }
+
     func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply {
         let reply = try await base.read(request, into: buffer)
         return ReadReply(description: seen(reply.description), digest: reply.digest)

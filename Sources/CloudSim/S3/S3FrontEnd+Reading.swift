@@ -153,7 +153,7 @@ extension S3FrontEnd {
     private func writeParts(_ object: StoredObject, _ request: Request, _ body: inout XMLBuffer) throws {
         let parts = object.attributes.parts
         body.raw("<ObjectParts>")
-        body.element("TotalPartsCount", parts.count)
+        body.element("PartsCount", parts.count)
         if parts[0].values.isEmpty {
             body.raw("</ObjectParts>")
             return

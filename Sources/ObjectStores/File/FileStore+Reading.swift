@@ -21,6 +21,16 @@ extension FileStore {
         }
     }
 
+    /// None: a file system keeps no checksums of files.
+    package func checksums(
+        of key: ObjectKey, version: VersionToken, size: Int64
+    ) async throws(StoreError) -> ObjectChecksums {
+        guard try await head(key).object.version == version else {
+            throw StoreError(.versionChanged, .head, key: key, message: "the file was replaced or written to")
+        }
+        return ObjectChecksums()
+    }
+
     package func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply {
         precondition(request.range.length <= Int64(buffer.capacity), "the range does not fit the buffer")
         let path = FileNames.path(of: request.key)

@@ -53,6 +53,13 @@ final class HookedStore: ObjectStore {
         return try await base.head(key)
     }
 
+    func checksums(
+        of key: ObjectKey, version: VersionToken, size: Int64
+    ) async throws(StoreError) -> ObjectChecksums {
+        try await hook(.head, key)
+        return try await base.checksums(of: key, version: version, size: size)
+    }
+
     func read(_ request: ReadRequest, into buffer: PooledBuffer) async throws(StoreError) -> ReadReply {
         try await hook(.read, request.key)
         return try await base.read(reading(request), into: buffer)

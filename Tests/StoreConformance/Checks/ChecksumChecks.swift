@@ -56,6 +56,31 @@ extension StoreConformance {
                 "the checksum of the object, not of its parts",
                 "\(receipt.checksums)")
         },
+        ConformanceCheck("the checksums of a version are true, and told of that version only", needs: [.pinnedReads]) {
+            context in
+            let key = context.key("object")
+            for size in [0, 1, 100_000] {
+                let content = TestContent(size, seed: 77)
+                try await context.expectChecksums(of: key, try await context.put(content, at: key).version, content)
+            }
+            let old = try await context.store.head(key).object.version
+            try await context.put(TestContent(100_000, seed: 78), at: key)
+            try await context.expectFailure(.versionChanged, of: "the checksums of a replaced version") {
+                try await context.store.checksums(of: key, version: old, size: 100_000)
+            }
+            try await context.delete(key)
+            try await context.expectFailure(.notFound, of: "the checksums of a deleted object") {
+                try await context.store.checksums(of: key, version: old, size: 100_000)
+            }
+        },
+        ConformanceCheck(
+            "the checksums of an object made of parts are those of its bytes", needs: [.pinnedReads, .multipart]
+        ) { context in
+            let key = context.key("object")
+            let content = TestContent(2 * context.partSize + 5, seed: 79)
+            let receipt = try await context.upload(content, at: key)
+            try await context.expectChecksums(of: key, receipt.version, content)
+        },
         ConformanceCheck("a whole digest that is wrong is refused or contradicted, never repeated", needs: [.multipart])
         { context in
             let content = TestContent(context.partSize + 100, seed: 76)
@@ -74,6 +99,20 @@ extension StoreConformance {
             }
         },
     ]
+}
+
+extension ConformanceContext {
+    /// They are true, and at least those that `head` tells.
+    fileprivate func expectChecksums(
+        of key: ObjectKey, _ version: VersionToken, _ content: TestContent
+    ) async throws {
+        let told = try await store.checksums(of: key, version: version, size: Int64(content.count))
+        try expectChecksums(told, of: content, "the store's checksums of \(content.count) bytes")
+        let described = try await store.head(key).object.checksums
+        try expect(
+            described.isEmpty || told.agrees(with: described) == true, "the checksums that head tells: \(described)",
+            "\(told)")
+    }
 }
 
 extension ContentDigest {
