@@ -6,8 +6,16 @@ package enum LedgerChange: Sendable {
     case record(LedgerRow)
     case forget(ObjectKey)
     /// Intent: an upload is open at the target. Written before its first part.
-    case openUpload(UploadSession)
+    case openUpload(UploadRecord)
+    /// Observation: the target has this part. Written after it has confirmed the part.
+    case uploadedPart(RecordedPart, of: UploadSession)
     case closeUpload(UploadSession)
+    /// The key was tried in vain; it is tried first in the next run.
+    case failed(ObjectKey, message: String, at: Int64)
+    /// Takes back `failed`.
+    case recovered(ObjectKey)
+    /// How the target's version of a key is cut by content, in order; replaces what was known of the key.
+    case segments([ContentSegment], of: ObjectKey, at: VersionToken)
 }
 
 /// A target object that the source no longer has, held until the whole run has proven that it may be deleted.
@@ -35,8 +43,27 @@ package protocol Ledger: Sendable {
     /// Applies all changes in order, in one transaction.
     func apply(_ changes: [LedgerChange]) async throws(LedgerError)
 
+    /// Rises with every transaction that records or forgets a row.
+    func revision() async throws(LedgerError) -> Int64
+
     /// Uploads that were opened and not closed, oldest first.
-    func openUploads() async throws(LedgerError) -> [UploadSession]
+    func openUploads() async throws(LedgerError) -> [UploadRecord]
+    /// The parts of an open upload that the target has confirmed, by number.
+    func parts(of session: UploadSession) async throws(LedgerError) -> [RecordedPart]
+
+    /// Keys that failed in an earlier run and not succeeded since, those that failed longest ago first; at most `limit`.
+    func failures(limit: Int) async throws(LedgerError) -> [FailedKey]
+
+    /// A place at the target that holds these bytes: a segment of an object whose row still names the version it was cut from.
+    func segment(blake3: [UInt8], size: Int64) async throws(LedgerError) -> SegmentLocation?
+
+    /// Takes the pair for one run. From then on every change that this object makes is refused with `.fenced` once another process
+    /// has taken the pair: by its epoch, in the same transaction, never by the clock.
+    func takeLease(_ request: LeaseRequest) async throws(LedgerError) -> LeaseOutcome
+    /// Says that the run is alive; throws `.fenced` when the lease was lost.
+    func renewLease(until: Int64) async throws(LedgerError)
+    /// Gives the pair back, if it is still held.
+    func releaseLease() async throws(LedgerError)
 
     /// Empties the list of candidates; a run starts with this.
     func clearDeleteCandidates() async throws(LedgerError)
@@ -65,6 +92,8 @@ package struct LedgerError: Error, Sendable, CustomStringConvertible {
         case otherPair
         case noSpace
         case inaccessible
+        /// Another process has taken the pair over: nothing was changed.
+        case fenced
         case failed
     }
 

@@ -27,10 +27,15 @@ package struct LedgerRow: Sendable, Hashable {
     package var evidence: EvidenceLevel
     /// When the evidence was obtained, seconds since 1970.
     package var verifiedAt: Int64
+    /// What travels with the bytes, as the target holds it without this program's own marks; nil when nobody has looked.
+    package var attributes: EncodedAttributes?
+    /// BLAKE3 of the whole content, 32 bytes, where it was computed anyway.
+    package var blake3: [UInt8]?
 
     package init(
         key: ObjectKey, sourceVersion: VersionToken, sourceModified: Int64, targetVersion: VersionToken, size: Int64,
-        checksums: ObjectChecksums, evidence: EvidenceLevel, verifiedAt: Int64
+        checksums: ObjectChecksums, evidence: EvidenceLevel, verifiedAt: Int64, attributes: EncodedAttributes? = nil,
+        blake3: [UInt8]? = nil
     ) {
         self.key = key
         self.sourceVersion = sourceVersion
@@ -40,5 +45,7 @@ package struct LedgerRow: Sendable, Hashable {
         self.checksums = checksums
         self.evidence = evidence
         self.verifiedAt = verifiedAt
+        self.attributes = attributes
+        self.blake3 = blake3
     }
 }

@@ -8,10 +8,17 @@ import ReplicationModel
 struct ContentComparison {
     enum Outcome {
         /// The same bytes and attributes; what is known goes into the ledger.
-        case same(EvidenceLevel, ObjectChecksums)
+        case same(EvidenceLevel, Known)
         case different
         /// Nothing to compare by.
         case unknown
+    }
+
+    /// What the comparison has learned of the target's object.
+    struct Known {
+        var checksums: ObjectChecksums
+        /// Without this program's own marks.
+        var attributes: ObjectAttributes
     }
 
     let context: RunContext
@@ -27,13 +34,17 @@ struct ContentComparison {
             return .different
         }
         guard sameAttributes(here.attributes, there.attributes) else { return .different }
-        let known = there.object.checksums.merging(here.object.checksums)
+        let known = Known(
+            checksums: there.object.checksums.merging(here.object.checksums),
+            attributes: Provenance.strip(there.attributes))
         switch here.object.checksums.agrees(with: there.object.checksums) {
         case false: return .different
         case true: return .same(.reported, known)
         default: break
         }
-        if context.options.comparison == .checksum { return try await compareByReading(source, target) }
+        if context.options.comparison == .checksum {
+            return try await compareByReading(source, target, known.attributes)
+        }
         let mark = Provenance.fingerprint(store: context.source.name, key: source.key, version: source.version)
         guard there.attributes.userMetadata[Provenance.sourceName] == mark else { return .unknown }
         // A mark says which copy this was. It vouches for the bytes only where the store had checked them, where nobody can change
@@ -42,7 +53,7 @@ struct ContentComparison {
         if row == nil, capabilities.reportsChecksums, capabilities.attributesFollowBytes {
             return .same(.recorded, known)
         }
-        return try await compareByReading(source, target)
+        return try await compareByReading(source, target, known.attributes)
     }
 
     /// Whether the target holds exactly the bytes that an earlier run announced in the ledger before it wrote them.
@@ -80,14 +91,18 @@ struct ContentComparison {
         return wanted.sameForReaders(as: Provenance.strip(target))
     }
 
-    private func compareByReading(_ source: ListedObject, _ target: ListedObject) async throws -> Outcome {
+    private func compareByReading(
+        _ source: ListedObject, _ target: ListedObject, _ attributes: ObjectAttributes
+    ) async throws -> Outcome {
         async let here = ContentReader(context: context, store: context.source, side: .source)
             .digest(of: source.key, size: source.size, version: source.version)
         async let there = ContentReader(context: context, store: context.target, side: .target)
             .digest(of: target.key, size: target.size, version: target.version)
         let (a, b) = try await (here, there)
         guard a == b else { return .different }
-        return .same(.reread, ObjectChecksums(crc32c: a.crc32c, crc64nvme: a.crc64nvme))
+        return .same(
+            .reread,
+            Known(checksums: ObjectChecksums(crc32c: a.crc32c, crc64nvme: a.crc64nvme), attributes: attributes))
     }
 }
 

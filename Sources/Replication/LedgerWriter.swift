@@ -1,4 +1,5 @@
 import Manifests
+import ObjectStores
 import Synchronization
 
 /// Gathers ledger changes into transactions: one per `batch` changes or per `interval`, never one per object.
@@ -37,6 +38,14 @@ final class LedgerWriter: Sendable {
     func commit(_ change: LedgerChange) async throws {
         state.withLock { $0.pending.append(change) }
         try await flush()
+    }
+
+    func parts(of session: UploadSession) async throws -> [RecordedPart] {
+        try await ledger.parts(of: session)
+    }
+
+    func segment(blake3: [UInt8], size: Int64) async throws -> SegmentLocation? {
+        try await ledger.segment(blake3: blake3, size: size)
     }
 
     /// Durable when it returns, in a transaction of their own.

@@ -36,26 +36,35 @@ struct ObjectTransfer {
         }
     }
 
+    /// What the target has confirmed, before it is verified.
+    private struct Copied {
+        var digest: ContentDigest
+        var receipt: WriteReceipt
+        /// Without this program's own marks.
+        var attributes: ObjectAttributes
+    }
+
     private func copy(_ object: ListedObject) async throws -> (LedgerRow, EvidenceLevel) {
         // The permit is given back before the copy is verified: reading back takes permits of its own.
-        let (digest, receipt) =
+        let copied =
             object.size <= context.singleRequestLimit
             ? try await context.transfers.withPermit { try await copyInOneRequest(object) }
             : try await context.largeObjects.withPermit { try await copyInParts(object) }
-        let now = context.time.nowSeconds()
+        var row = LedgerRow(
+            of: object, at: copied.receipt.version, copied.digest, .none, verifiedAt: context.time.nowSeconds())
+        row.attributes = EncodedAttributes(copied.attributes)
         do {
-            let evidence = try await WriteVerification(context: context, key: object.key, digest: digest).evidence(
-                for: receipt)
-            return (LedgerRow(of: object, at: receipt.version, digest, evidence, verifiedAt: now), evidence)
+            row.evidence = try await WriteVerification(context: context, key: object.key, digest: copied.digest)
+                .evidence(for: copied.receipt)
+            return (row, row.evidence)
         } catch {
             // What is there now is this run's own and not proven: the next run writes it again.
-            try await context.ledger.record(
-                .record(LedgerRow(of: object, at: receipt.version, digest, .none, verifiedAt: now)))
+            try await context.ledger.record(.record(row))
             throw error
         }
     }
 
-    private func copyInOneRequest(_ object: ListedObject) async throws -> (ContentDigest, WriteReceipt) {
+    private func copyInOneRequest(_ object: ListedObject) async throws -> Copied {
         let buffer = try await context.pool.acquire(Int(object.size))
         let range = ByteRange(offset: 0, length: object.size)
         let reply = try await fromSource { () throws(StoreError) in
@@ -75,10 +84,10 @@ struct ObjectTransfer {
                     key: object.key, body: body, digest: reply.digest, attributes: attributes, condition: condition))
         }
         context.progress.update { $0.sentBytes += object.size }
-        return (reply.digest, receipt)
+        return Copied(digest: reply.digest, receipt: receipt, attributes: Provenance.strip(attributes))
     }
 
-    private func copyInParts(_ object: ListedObject) async throws -> (ContentDigest, WriteReceipt) {
+    private func copyInParts(_ object: ListedObject) async throws -> Copied {
         guard
             let plan = PartPlan(
                 size: object.size, preferred: context.options.partSize, memory: Int64(context.pool.limit),
@@ -95,10 +104,11 @@ struct ObjectTransfer {
             throw TransferFailure(.source, .store(.versionChanged), "\(object.key) was replaced since it was listed")
         }
         let (attributes, fingerprint) = targetAttributes(description.attributes, object, digest: nil)
-        let uploader = MultipartUploader(
-            context: context, object: object, plan: plan, attributes: attributes, condition: condition,
-            fingerprint: fingerprint, sourceChecksums: description.object.checksums, row: row)
-        return try await uploader.run()
+        let upload = MultipartUpload(
+            context: context, object: object, attributes: attributes, condition: condition, fingerprint: fingerprint,
+            sourceChecksums: description.object.checksums, row: row, partSize: plan.partSize, isCutByContent: false)
+        let (digest, receipt) = try await MultipartUploader(upload: upload).run()
+        return Copied(digest: digest, receipt: receipt, attributes: Provenance.strip(attributes))
     }
 
     private func targetAttributes(

@@ -12,6 +12,9 @@ struct ObjectWork {
     func run() async throws {
         do {
             try await decide()
+            if context.failures.earlier.contains(joined.key), !context.options.dryRun {
+                try await context.ledger.record(.recovered(joined.key))
+            }
         } catch {
             let failure = TransferFailure(error)
             if Task.isCancelled { throw CancellationError() }
@@ -31,6 +34,11 @@ struct ObjectWork {
             default:
                 context.progress.update { $0.failedObjects += 1 }
                 context.observer.handle(.failed(joined.key, failure))
+                context.failures.failedAgain(joined.key)
+                if !context.options.dryRun, failure.side != .ledger {
+                    try await context.ledger.record(
+                        .failed(joined.key, message: failure.description, at: context.time.nowSeconds()))
+                }
                 if failure.endsRun { throw failure }
             }
         }
@@ -64,10 +72,10 @@ struct ObjectWork {
 
     /// Adopts what is already equal; else copies over it, unless it is somebody else's work and those are kept.
     private func settle(_ source: ListedObject, _ target: ListedObject, otherwise reason: CopyReason) async throws {
-        if case .same(let evidence, let checksums) = try await ContentComparison(context: context)
+        if case .same(let evidence, let known) = try await ContentComparison(context: context)
             .compare(source: source, target: target, row: joined.row)
         {
-            return try await adopt(source, target, evidence, checksums)
+            return try await adopt(source, target, evidence, known)
         }
         var row = joined.row
         if reason == .conflict {
@@ -81,15 +89,17 @@ struct ObjectWork {
     }
 
     private func adopt(
-        _ source: ListedObject, _ target: ListedObject, _ evidence: EvidenceLevel, _ checksums: ObjectChecksums
+        _ source: ListedObject, _ target: ListedObject, _ evidence: EvidenceLevel,
+        _ known: ContentComparison.Known
     ) async throws {
         if !context.options.dryRun {
             try await context.ledger.record(
                 .record(
                     LedgerRow(
                         key: source.key, sourceVersion: source.version, sourceModified: source.modified,
-                        targetVersion: target.version, size: source.size, checksums: checksums, evidence: evidence,
-                        verifiedAt: context.time.nowSeconds())))
+                        targetVersion: target.version, size: source.size, checksums: known.checksums,
+                        evidence: evidence, verifiedAt: context.time.nowSeconds(),
+                        attributes: EncodedAttributes(known.attributes))))
         }
         context.progress.update {
             $0.adoptedObjects += 1

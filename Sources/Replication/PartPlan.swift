@@ -14,6 +14,13 @@ package struct PartPlan: Sendable, Hashable {
         return ByteRange(offset: offset, length: min(partSize, size - offset))
     }
 
+    /// The plan of an upload that was opened with this part size.
+    package init(size: Int64, partSize: Int64) {
+        precondition(size > 0 && partSize > 0, "an object in parts has bytes, and so has a part")
+        self.size = size
+        self.partSize = partSize
+    }
+
     /// nil when the store cannot hold an object of that size in parts that fit into `memory`.
     package init?(size: Int64, preferred: Int64, memory: Int64, store: StoreCapabilities) {
         guard size > 0, size <= store.maxObjectSize else { return nil }

@@ -67,31 +67,34 @@ package struct Replicator: Sendable {
     }
 
     private func replicate(_ writer: LedgerWriter) async throws -> RunStop? {
-        if !options.dryRun {
-            try await abortLeftovers(writer)
-            try await ledger.clearDeleteCandidates()
-        }
+        if !options.dryRun { try await ledger.clearDeleteCandidates() }
         let context = RunContext(
-            source: source, target: try await writableTarget(), ledger: writer, pool: pool, options: options,
-            time: time,
+            source: source, target: try await writableTarget(), ledger: writer,
+            openUploads: OpenUploads(options.dryRun ? [] : try await ledger.openUploads()),
+            failures: FailedKeys(try await earlierFailures()), pool: pool, options: options, time: time,
             observer: observer, progress: progress, executors: executors)
         let stop = try await copyAll(context)
         try await writer.flush()
-        if stop == nil { try await deleteAll(context) }
-        return stop
+        guard stop == nil else { return stop }
+        if !options.dryRun { try await abortLeftovers(context) }
+        try await deleteAll(context)
+        return nil
     }
 
-    /// Uploads that an earlier run opened and could not finish hold parts that nobody will ever see.
-    private func abortLeftovers(_ writer: LedgerWriter) async throws {
-        for session in try await ledger.openUploads() {
-            do throws(StoreError) {
-                try await target.abortUpload(session)
-            } catch {
-                observer.handle(.notice("an unfinished upload of \(session.key) could not be aborted: \(error)"))
-                continue
-            }
-            try await writer.commit(.closeUpload(session))
+    private func earlierFailures() async throws -> [FailedKey] {
+        // Keys that are named are few, and have their turn at once.
+        guard options.keys == nil else { return [] }
+        return try await ledger.failures(limit: FailedKeys.limit).filter { options.filter.includes($0.key) }
+    }
+
+    /// Uploads of earlier runs that this one had no use for hold parts that nobody will ever see.
+    private func abortLeftovers(_ context: RunContext) async throws {
+        let keys = options.keys.map { Set($0) }
+        let rest = context.openUploads.takeRest { record in
+            let key = record.session.key
+            return (ReservedKeys.contains(key) || options.filter.includes(key)) && keys.map { $0.contains(key) } ?? true
         }
+        for record in rest { try await context.abort(record.session) }
     }
 
     /// The target, behind a decorator that looks before it writes if it ignores the conditions of writes.
@@ -124,17 +127,46 @@ package struct Replicator: Sendable {
             }
         }
         defer { flusher.cancel() }
+        if !context.failures.earlier.isEmpty, let stop = try await copyEarlierFailures(context, window) { return stop }
         return try await withThrowingDiscardingTaskGroup { group in
             try await planAndStart(context, window: window, in: &group)
         }
     }
 
+    /// Tries first what failed in earlier runs: these objects have waited longest.
+    private func copyEarlierFailures(_ context: RunContext, _ window: ConcurrencyLimit) async throws -> RunStop? {
+        let planner = planner
+        let limits = RunLimits(options: options, time: time)
+        let keys = Array(context.failures.earlier)
+        let stop: RunStop? = try await withThrowingDiscardingTaskGroup { group in
+            var join = makeJoin(of: keys) { _ in }
+            while !group.isCancelled, let joined = try await join.next() {
+                let decision = planner.decide(joined)
+                guard let size = decision.transferSize(joined) else { continue }
+                if let stop = limits.stop(before: size, moved: progress.counts.plannedBytes, time: time) {
+                    return stop
+                }
+                try await start(decision, joined, context, window: window, in: &group)
+            }
+            try Task.checkCancellation()
+            return nil
+        }
+        guard stop == nil, !options.dryRun else { return stop }
+        for key in keys where !context.failures.hasFailedAgain(key) { try await context.ledger.record(.recovered(key)) }
+        try await context.ledger.flush()
+        return nil
+    }
+
+    private var planner: SyncPlanner {
+        SyncPlanner(
+            options: options, sourceVersionCoversAttributes: source.capabilities.versionCoversAttributes,
+            target: target.capabilities, targetRules: target.rules)
+    }
+
     private func planAndStart(
         _ context: RunContext, window: ConcurrencyLimit, in group: inout ThrowingDiscardingTaskGroup<any Error>
     ) async throws -> RunStop? {
-        let planner = SyncPlanner(
-            options: options, sourceVersionCoversAttributes: source.capabilities.versionCoversAttributes,
-            target: target.capabilities, targetRules: target.rules)
+        let planner = planner
         let limits = RunLimits(options: options, time: time)
         var join = makeJoin()
         var tally = RunCounts()
@@ -158,6 +190,7 @@ package struct Replicator: Sendable {
                 tally.sourceBytes.addSize(object.size)
             }
             if joined.target != nil { tally.targetObjects += 1 }
+            if context.failures.hasFailedAgain(joined.key) { continue }
             let decision = planner.decide(joined)
             if decision == .unchanged {
                 tally.unchangedObjects += 1
@@ -199,20 +232,10 @@ package struct Replicator: Sendable {
         let observer = observer
         let progress = progress
         if let keys = options.keys {
-            let sorted = Set(keys).filter(options.filter.includes).sorted()
-            var here = KeyLookup(source, side: .source, sortedKeys: sorted) { key in
+            return makeJoin(of: keys.filter(options.filter.includes)) { key in
                 progress.update { $0.skippedObjects += 1 }
                 observer.handle(.skipped(key, .missing))
             }
-            var there = KeyLookup(target, side: .target, sortedKeys: sorted)
-            var ends = false
-            return MergeJoin(
-                source: { try await here.nextPage() }, target: { try await there.nextPage() },
-                rows: {
-                    guard !ends else { return nil }
-                    ends = true
-                    return try await Self.rows(for: sorted, in: ledger)
-                })
         }
         let filter = options.filter
         let here = ListingStream(source, side: .source) { name, reason in
@@ -225,6 +248,22 @@ package struct Replicator: Sendable {
         }
         return MergeJoin(
             source: { try await here.nextPage() }, target: { try await there.nextPage() }, rows: rows)
+    }
+
+    /// Just these keys, looked up one by one.
+    private func makeJoin(of keys: [ObjectKey], missing: @escaping @Sendable (ObjectKey) -> Void) -> MergeJoin {
+        let ledger = ledger
+        let sorted = Set(keys).sorted()
+        var here = KeyLookup(source, side: .source, sortedKeys: sorted, missing: missing)
+        var there = KeyLookup(target, side: .target, sortedKeys: sorted)
+        var ends = false
+        return MergeJoin(
+            source: { try await here.nextPage() }, target: { try await there.nextPage() },
+            rows: {
+                guard !ends else { return nil }
+                ends = true
+                return try await Self.rows(for: sorted, in: ledger)
+            })
     }
 
     private static func rows(for keys: [ObjectKey], in ledger: any Ledger) async throws -> [LedgerRow]? {

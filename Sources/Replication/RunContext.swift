@@ -14,6 +14,9 @@ final class RunContext: Sendable {
     let transfers: ConcurrencyLimit
     /// Objects that are cut into parts and under way at the same time: few, so that each finishes soon.
     let largeObjects = ConcurrencyLimit(4)
+    /// What earlier runs left open at the target.
+    let openUploads: OpenUploads
+    let failures: FailedKeys
     let options: ReplicationOptions
     let time: any Timekeeper
     let observer: any ReplicationObserver
@@ -22,14 +25,16 @@ final class RunContext: Sendable {
     private let turn = Atomic(0)
 
     init(
-        source: any ObjectStore, target: any ObjectStore, ledger: LedgerWriter, pool: BufferPool,
-        options: ReplicationOptions,
+        source: any ObjectStore, target: any ObjectStore, ledger: LedgerWriter, openUploads: OpenUploads,
+        failures: FailedKeys, pool: BufferPool, options: ReplicationOptions,
         time: any Timekeeper, observer: any ReplicationObserver, progress: RunProgress, executors: [any TaskExecutor]
     ) {
         self.executors = executors
         self.source = source
         self.target = target
         self.ledger = ledger
+        self.openUploads = openUploads
+        self.failures = failures
         self.pool = pool
         self.transfers = ConcurrencyLimit(options.concurrency)
         self.options = options

@@ -15,6 +15,8 @@ package struct RunCounts: Sendable, Hashable {
     package var copiedBytes: Int64 = 0
     /// Bytes that arrived at the target so far, of finished and unfinished objects; sent again counts again.
     package var sentBytes: Int64 = 0
+    /// Bytes of uploads that earlier runs had sent already.
+    package var resumedBytes: Int64 = 0
     /// Found equal without copying.
     package var adoptedObjects = 0
     package var adoptedBytes: Int64 = 0

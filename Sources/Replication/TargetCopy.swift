@@ -44,7 +44,10 @@ struct TargetCopy {
                     key: destination, size: object.size, partSize: plan.partSize, attributes: description.attributes,
                     condition: .unconditional))
             do {
-                try await context.ledger.commit(.openUpload(session))
+                let record = UploadRecord(
+                    session: session, sourceVersion: object.targetVersion, condition: .unconditional,
+                    attributes: description.attributes, isCutByContent: false, openedAt: context.time.nowSeconds())
+                try await context.ledger.commit(.openUpload(record))
                 var parts: [PartReceipt] = []
                 for number in 1...plan.count {
                     let range = plan.range(number)

@@ -71,4 +71,23 @@ package struct TransferFailure: Error, Sendable, CustomStringConvertible {
         default: false
         }
     }
+
+    /// Whether the cause may pass by itself, so that the next run can go on with what this one has sent.
+    var mayPass: Bool {
+        switch code {
+        case .store(.throttled), .store(.unavailable), .store(.unreachable), .store(.network), .store(.unauthenticated),
+            .cancelled, .ledger:
+            true
+        default: false
+        }
+    }
+
+    /// Whether parts that the target was believed to have may not be there, or not be what they were.
+    var meansLostParts: Bool {
+        switch code {
+        case .store(.missingUpload), .store(.checksumMismatch), .store(.invalidRequest), .store(.notFound):
+            side == .target
+        default: false
+        }
+    }
 }

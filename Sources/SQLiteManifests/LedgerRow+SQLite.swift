@@ -5,7 +5,7 @@ import ReplicationModel
 
 extension LedgerRow {
     static let columns =
-        "key, source_version, source_modified, target_version, size, crc32c, crc64nvme, md5, evidence, verified_at, row_check"
+        "key, source_version, source_modified, target_version, size, crc32c, crc64nvme, md5, evidence, verified_at, row_check, attributes, blake3"
 
     private var check: Int64 {
         var check = RowCheck()
@@ -21,6 +21,15 @@ extension LedgerRow {
         check.append(checksums.md5 ?? [])
         check.append(Int64(evidence.rawValue))
         check.append(verifiedAt)
+        // Rows of the first format have neither, and their check stays as it was.
+        if let attributes {
+            check.append(1)
+            check.append(attributes.json.utf8)
+        }
+        if let blake3 {
+            check.append(2)
+            check.append(blake3)
+        }
         return check.value
     }
 
@@ -29,17 +38,16 @@ extension LedgerRow {
             key.blob, sourceVersion.text, sourceModified, targetVersion.text, size,
             checksums.crc32c.map { Int64($0) }, checksums.crc64nvme.map { Int64(bitPattern: $0) },
             checksums.md5.map { Blob($0) },
-            evidence.rawValue, verifiedAt, check,
+            evidence.rawValue, verifiedAt, check, attributes?.json, blake3.map { Blob($0) },
         ])
     }
 
     /// The row that the statement stands on, in the order of `columns`; nil when its check fails.
     init?(_ statement: SQLiteStatement) {
         guard let evidence = EvidenceLevel(rawValue: Int(sqlite3_column_int64(statement, 8))) else { return nil }
-        func optional(_ index: Int32) -> Int64? {
-            sqlite3_column_type(statement, index) == SQLITE_NULL ? nil : sqlite3_column_int64(statement, index)
-        }
-        let md5 = sqlite3_column_type(statement, 7) == SQLITE_NULL ? nil : Blob.read(statement, 7)
+        func isNull(_ index: Int32) -> Bool { sqlite3_column_type(statement, index) == SQLITE_NULL }
+        func optional(_ index: Int32) -> Int64? { isNull(index) ? nil : sqlite3_column_int64(statement, index) }
+        let md5 = isNull(7) ? nil : Blob.read(statement, 7)
         self.init(
             key: ObjectKey(Blob.read(statement, 0)), sourceVersion: VersionToken(Blob.text(statement, 1)),
             sourceModified: sqlite3_column_int64(statement, 2), targetVersion: VersionToken(Blob.text(statement, 3)),
@@ -47,7 +55,9 @@ extension LedgerRow {
             checksums: ObjectChecksums(
                 crc32c: optional(5).map { UInt32(truncatingIfNeeded: $0) },
                 crc64nvme: optional(6).map { UInt64(bitPattern: $0) }, md5: md5),
-            evidence: evidence, verifiedAt: sqlite3_column_int64(statement, 9))
+            evidence: evidence, verifiedAt: sqlite3_column_int64(statement, 9),
+            attributes: isNull(11) ? nil : EncodedAttributes(json: Blob.text(statement, 11)),
+            blake3: isNull(12) ? nil : Blob.read(statement, 12))
         guard check == sqlite3_column_int64(statement, 10) else { return nil }
     }
 }

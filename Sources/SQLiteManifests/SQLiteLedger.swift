@@ -4,6 +4,7 @@ import GRDBSQLite
 package import Manifests
 package import ObjectStores
 package import ReplicationModel
+import Synchronization
 
 /// The embedded ledger: one SQLite database per pair, write-ahead log, every transaction durable when it returns.
 ///
@@ -11,6 +12,8 @@ package import ReplicationModel
 package final class SQLiteLedger: Ledger {
     private let queue: DatabaseQueue
     private let path: String
+    /// The epoch of the lease that this object took; 0 without one.
+    private let epoch = Atomic<Int64>(0)
 
     /// Opens or makes the database. It belongs to the pair named by `source` and `target` and refuses to serve another.
     package init(path: String, source: String, target: String) throws(LedgerError) {
@@ -35,7 +38,7 @@ package final class SQLiteLedger: Ledger {
                             "written by a newer version of lockstep (format \(version)); use that version, or another --state"
                     )
                 }
-                if version == 0 { try LedgerSchema.migrate(db) }
+                if version < LedgerSchema.version { try LedgerSchema.migrate(db, from: version) }
                 for (name, value) in [("source", source), ("target", target)] {
                     let known = try String.fetchOne(db, sql: "SELECT value FROM pair WHERE name = ?", arguments: [name])
                     guard known == nil || known == value else {
@@ -86,50 +89,139 @@ package final class SQLiteLedger: Ledger {
     }
 
     package func apply(_ changes: [LedgerChange]) async throws(LedgerError) {
-        try await access { db in
+        try await change { db in
+            var changesRows = false
             for change in changes {
+                try Self.apply(change, db)
                 switch change {
-                case .record(let row):
-                    try row.insert(
-                        db.cachedStatement(
-                            sql: "INSERT OR REPLACE INTO object (\(LedgerRow.columns)) VALUES (?,?,?,?,?,?,?,?,?,?,?)"))
-                case .forget(let key):
-                    try db.cachedStatement(sql: "DELETE FROM object WHERE key = ?").execute(arguments: [key.blob])
-                case .openUpload(let session):
-                    try session.insert(
-                        db.cachedStatement(
-                            sql: """
-                                INSERT OR REPLACE INTO upload (handle, position, \(UploadSession.columns))
-                                VALUES (?, (SELECT coalesce(max(position), 0) + 1 FROM upload), ?, ?)
-                                """))
-                case .closeUpload(let session):
-                    try db.cachedStatement(sql: "DELETE FROM upload WHERE handle = ?").execute(arguments: [
-                        session.handle
-                    ])
+                case .record, .forget: changesRows = true
+                default: break
                 }
+            }
+            if changesRows {
+                try db.cachedStatement(sql: "UPDATE pair SET value = value + 1 WHERE name = 'revision'").execute()
             }
         }
     }
 
-    package func openUploads() async throws(LedgerError) -> [UploadSession] {
+    private static func apply(_ change: LedgerChange, _ db: Database) throws {
+        switch change {
+        case .record(let row):
+            try row.insert(
+                db.cachedStatement(
+                    sql: "INSERT OR REPLACE INTO object (\(LedgerRow.columns)) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"))
+        case .forget(let key):
+            for table in ["object", "failure", "segment"] {
+                try db.cachedStatement(sql: "DELETE FROM \(table) WHERE key = ?").execute(arguments: [key.blob])
+            }
+        case .openUpload(let record): try record.insert(db.cachedStatement(sql: UploadRecord.insertion))
+        case .uploadedPart(let part, let session):
+            try part.insert(
+                session.handle,
+                db.cachedStatement(
+                    sql:
+                        "INSERT OR REPLACE INTO upload_part (handle, \(RecordedPart.columns)) VALUES (?,?,?,?,?,?,?,?)")
+            )
+        case .closeUpload(let session):
+            for table in ["upload", "upload_part"] {
+                try db.cachedStatement(sql: "DELETE FROM \(table) WHERE handle = ?")
+                    .execute(arguments: [session.handle])
+            }
+        case .failed(let key, let message, let now):
+            try db.cachedStatement(
+                sql: """
+                    INSERT INTO failure VALUES (?, ?, 1, ?)
+                    ON CONFLICT (key) DO UPDATE SET message = excluded.message, attempts = attempts + 1
+                    """
+            ).execute(arguments: [key.blob, message, now])
+        case .recovered(let key):
+            try db.cachedStatement(sql: "DELETE FROM failure WHERE key = ?").execute(arguments: [key.blob])
+        case .segments(let segments, let key, let version):
+            try db.cachedStatement(sql: "DELETE FROM segment WHERE key = ?").execute(arguments: [key.blob])
+            let statement = try db.cachedStatement(
+                sql: "INSERT INTO segment (\(SegmentLocation.columns)) VALUES (?,?,?,?,?,?,?,?)")
+            for segment in segments {
+                try SegmentLocation(key: key, version: version, segment: segment).insert(statement)
+            }
+        }
+    }
+
+    package func revision() async throws(LedgerError) -> Int64 {
+        try await access { db in
+            try Int64.fetchOne(db, sql: "SELECT CAST(value AS INTEGER) FROM pair WHERE name = 'revision'") ?? 0
+        }
+    }
+
+    package func openUploads() async throws(LedgerError) -> [UploadRecord] {
         let path = path
         return try await access { db in
-            let statement = try db.cachedStatement(sql: "SELECT \(UploadSession.columns) FROM upload ORDER BY position")
-            var sessions: [UploadSession] = []
+            let statement = try db.cachedStatement(sql: "SELECT \(UploadRecord.columns) FROM upload ORDER BY position")
+            var records: [UploadRecord] = []
             try statement.forEachRow { columns in
-                guard let session = try UploadSession(columns) else { throw Self.damagedRow(path: path) }
-                sessions.append(session)
+                guard let record = try UploadRecord(columns) else { throw Self.damagedRow(path: path) }
+                records.append(record)
             }
-            return sessions
+            return records
+        }
+    }
+
+    package func parts(of session: UploadSession) async throws(LedgerError) -> [RecordedPart] {
+        let path = path
+        return try await access { db in
+            let statement = try db.cachedStatement(
+                sql: "SELECT \(RecordedPart.columns) FROM upload_part WHERE handle = ? ORDER BY number")
+            try statement.setArguments([session.handle])
+            var parts: [RecordedPart] = []
+            try statement.forEachRow { columns in
+                guard let part = RecordedPart(columns, of: session.handle) else { throw Self.damagedRow(path: path) }
+                parts.append(part)
+            }
+            return parts
+        }
+    }
+
+    package func failures(limit: Int) async throws(LedgerError) -> [FailedKey] {
+        try await access { db in
+            let statement = try db.cachedStatement(
+                sql: "SELECT key, message, attempts, since FROM failure ORDER BY since, key LIMIT ?")
+            try statement.setArguments([limit])
+            var failures: [FailedKey] = []
+            try statement.forEachRow { columns in
+                failures.append(
+                    FailedKey(
+                        key: ObjectKey(Blob.read(columns, 0)), message: Blob.text(columns, 1),
+                        attempts: Int(sqlite3_column_int64(columns, 2)), since: sqlite3_column_int64(columns, 3)))
+            }
+            return failures
+        }
+    }
+
+    package func segment(blake3: [UInt8], size: Int64) async throws(LedgerError) -> SegmentLocation? {
+        let path = path
+        return try await access { db in
+            let columns = SegmentLocation.columns.split(separator: ", ").map { "segment.\($0)" }
+            let statement = try db.cachedStatement(
+                sql: """
+                    SELECT \(columns.joined(separator: ", ")) FROM segment JOIN object USING (key)
+                    WHERE segment.blake3 = ? AND segment.size = ? AND object.target_version = segment.target_version
+                        AND object.evidence > 0 LIMIT 1
+                    """)
+            try statement.setArguments([Blob(blake3), size])
+            var found: SegmentLocation?
+            try statement.forEachRow { columns in
+                guard let location = SegmentLocation(columns) else { throw Self.damagedRow(path: path) }
+                found = location
+            }
+            return found
         }
     }
 
     package func clearDeleteCandidates() async throws(LedgerError) {
-        try await access { db in try db.execute(sql: "DELETE FROM delete_candidate") }
+        try await change { db in try db.execute(sql: "DELETE FROM delete_candidate") }
     }
 
     package func addDeleteCandidates(_ candidates: [DeleteCandidate]) async throws(LedgerError) {
-        try await access { db in
+        try await change { db in
             let statement = try db.cachedStatement(sql: "INSERT OR REPLACE INTO delete_candidate VALUES (?, ?, ?, ?)")
             for candidate in candidates { try candidate.insert(statement) }
         }
@@ -159,7 +251,7 @@ package final class SQLiteLedger: Ledger {
     }
 
     package func setNote(_ name: String, _ value: String?) async throws(LedgerError) {
-        try await access { db in
+        try await change { db in
             if let value {
                 try db.execute(sql: "INSERT OR REPLACE INTO pair VALUES (?, ?)", arguments: ["note." + name, value])
             } else {
@@ -181,9 +273,26 @@ package final class SQLiteLedger: Ledger {
         do { try queue.close() } catch { throw Self.translate(error, path: path) }
     }
 
+    /// A transaction that changes something: refused when another process has taken the pair meanwhile.
+    func change<R: Sendable>(_ body: @escaping @Sendable (Database) throws -> R) async throws(LedgerError) -> R {
+        let held = epoch.load(ordering: .acquiring)
+        let path = path
+        return try await access { db in
+            if held > 0, try Self.storedLease(db)?.epoch != held { throw Self.fenced(path: path) }
+            return try body(db)
+        }
+    }
+
+    func hold(epoch: Int64) { self.epoch.store(epoch, ordering: .releasing) }
+
+    static func fenced(path: String) -> LedgerError {
+        LedgerError(
+            .fenced, path: path,
+            message: "another run has taken over this pair, because this one did not show a sign of life for too long")
+    }
+
     /// Runs on the database's own queue, in one transaction, to its end even if the task is cancelled.
-    private func access<R: Sendable>(_ body: @escaping @Sendable (Database) throws -> R) async throws(LedgerError) -> R
-    {
+    func access<R: Sendable>(_ body: @escaping @Sendable (Database) throws -> R) async throws(LedgerError) -> R {
         let result: Result<R, any Error> = await withCheckedContinuation { continuation in
             queue.asyncWrite(body) { _, result in continuation.resume(returning: result) }
         }

@@ -45,6 +45,15 @@ final class LedgerFixture {
                 crc32c: number % 2 == 0 ? nil : UInt32(truncatingIfNeeded: number &* 2_654_435_761),
                 crc64nvme: number % 3 == 0 ? nil : UInt64(truncatingIfNeeded: number) &* 0x9E37_79B9_7F4A_7C15,
                 md5: number % 5 == 0 ? (0..<16).map { UInt8(truncatingIfNeeded: number + $0) } : nil),
-            evidence: number % 2 == 0 ? .reported : .reread, verifiedAt: 1_700_000_000 + Int64(number))
+            evidence: number % 2 == 0 ? .reported : .reread, verifiedAt: 1_700_000_000 + Int64(number),
+            attributes: number % 7 == 0 ? nil : EncodedAttributes(ObjectAttributes(contentType: "text/plain")),
+            blake3: number % 11 == 0 ? [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 32) : nil)
+    }
+
+    static func upload(_ session: UploadSession) -> UploadRecord {
+        UploadRecord(
+            session: session, sourceVersion: VersionToken("source-1"), condition: .matches(VersionToken("target-1")),
+            attributes: ObjectAttributes(contentType: "text/plain", userMetadata: ["a": "b"]), isCutByContent: true,
+            openedAt: 1_700_000_000)
     }
 }

@@ -22,7 +22,7 @@ import Testing
             partSize: 16 << 20, partOrder: .sequential)
         let candidate = DeleteCandidate(key: keys[4], targetVersion: VersionToken("1700/3"), size: 7)
         let ledger = try files.open()
-        try await ledger.apply(rows.map { .record($0) } + [.openUpload(session)])
+        try await ledger.apply(rows.map { .record($0) } + [.openUpload(LedgerFixture.upload(session))])
         try await ledger.addDeleteCandidates([candidate])
         try await ledger.setNote("fact", "value")
         try await ledger.close()
@@ -30,7 +30,7 @@ import Testing
         let again = try files.open()
         for row in rows { #expect(try await again.row(for: row.key) == row) }
         #expect(try await again.rows(after: nil, limit: 100) == rows.sorted { $0.key < $1.key })
-        #expect(try await again.openUploads() == [session])
+        #expect(try await again.openUploads() == [LedgerFixture.upload(session)])
         #expect(try await again.deleteCandidates(after: nil, limit: 10) == [candidate])
         #expect(try await again.note("fact") == "value")
         #expect(try await again.count() == rows.count)
@@ -63,9 +63,10 @@ import Testing
     @Test func `uploads come oldest first`() async throws {
         let ledger = try files.open()
         for handle in ["z", "a", "m"] {
-            try await ledger.apply([.openUpload(UploadSession(key: "k", handle: handle, size: 1, partSize: 1))])
+            let session = UploadSession(key: "k", handle: handle, size: 1, partSize: 1)
+            try await ledger.apply([.openUpload(LedgerFixture.upload(session))])
         }
-        #expect(try await ledger.openUploads().map(\.handle) == ["z", "a", "m"])
+        #expect(try await ledger.openUploads().map(\.session.handle) == ["z", "a", "m"])
         try await ledger.close()
     }
 
@@ -131,7 +132,9 @@ import Testing
         let rows = (1...120).map { LedgerFixture.row(ObjectKey("some/longer/key/\($0)"), number: $0) }
         try await ledger.apply(rows.map { .record($0) })
         try await ledger.apply([
-            .openUpload(UploadSession(key: "up", handle: "handle", stagingKey: "stage", size: 5, partSize: 5))
+            .openUpload(
+                LedgerFixture.upload(
+                    UploadSession(key: "up", handle: "handle", stagingKey: "stage", size: 5, partSize: 5)))
         ])
         try await ledger.addDeleteCandidates(
             (1...40).map {
@@ -171,7 +174,7 @@ import Testing
                 if page.count < 50 || pages == 100 { break }
                 last = page.last?.key
             }
-            for session in try await ledger.openUploads() {
+            for session in try await ledger.openUploads().map(\.session) {
                 #expect(session.key == "up" && session.stagingKey == "stage" && session.handle == "handle", "\(note)")
             }
             for candidate in try await ledger.deleteCandidates(after: nil, limit: 100) {

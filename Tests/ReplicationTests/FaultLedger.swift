@@ -33,7 +33,26 @@ final class FaultLedger: Ledger {
 
     func row(for key: ObjectKey) async throws(LedgerError) -> LedgerRow? { try await base.row(for: key) }
 
-    func openUploads() async throws(LedgerError) -> [UploadSession] { try await base.openUploads() }
+    func revision() async throws(LedgerError) -> Int64 { try await base.revision() }
+
+    func openUploads() async throws(LedgerError) -> [UploadRecord] { try await base.openUploads() }
+
+    func parts(of session: UploadSession) async throws(LedgerError) -> [RecordedPart] {
+        try await base.parts(of: session)
+    }
+
+    func failures(limit: Int) async throws(LedgerError) -> [FailedKey] { try await base.failures(limit: limit) }
+
+    func segment(blake3: [UInt8], size: Int64) async throws(LedgerError) -> SegmentLocation? {
+        try await base.segment(blake3: blake3, size: size)
+    }
+
+    func takeLease(_ request: LeaseRequest) async throws(LedgerError) -> LeaseOutcome {
+        try await base.takeLease(request)
+    }
+
+    func renewLease(until: Int64) async throws(LedgerError) { try await base.renewLease(until: until) }
+    func releaseLease() async throws(LedgerError) { try await base.releaseLease() }
 
     func clearDeleteCandidates() async throws(LedgerError) { try await base.clearDeleteCandidates() }
 

@@ -1,3 +1,4 @@
+import Digests
 import Manifests
 import ObjectStores
 import ReplicationModel
@@ -7,7 +8,12 @@ import Synchronization
 final class MemoryLedger: Ledger {
     private struct State {
         var rows: [ObjectKey: LedgerRow] = [:]
-        var uploads: [UploadSession] = []
+        var uploads: [UploadRecord] = []
+        var parts: [String: [Int: RecordedPart]] = [:]
+        var failures: [ObjectKey: FailedKey] = [:]
+        var segments: [ObjectKey: [SegmentLocation]] = [:]
+        var revision: Int64 = 0
+        var epoch: Int64 = 0
         var candidates: [ObjectKey: DeleteCandidate] = [:]
         var notes: [String: String] = [:]
     }
@@ -27,16 +33,63 @@ final class MemoryLedger: Ledger {
         state.withLock { state in
             for change in changes {
                 switch change {
-                case .record(let row): state.rows[row.key] = row
-                case .forget(let key): state.rows[key] = nil
-                case .openUpload(let session): state.uploads.append(session)
-                case .closeUpload(let session): state.uploads.removeAll { $0.handle == session.handle }
+                case .record(let row):
+                    state.rows[row.key] = row
+                    state.revision += 1
+                case .forget(let key):
+                    state.rows[key] = nil
+                    state.failures[key] = nil
+                    state.segments[key] = nil
+                    state.revision += 1
+                case .openUpload(let record): state.uploads.append(record)
+                case .uploadedPart(let part, let session): state.parts[session.handle, default: [:]][part.number] = part
+                case .closeUpload(let session):
+                    state.uploads.removeAll { $0.session.handle == session.handle }
+                    state.parts[session.handle] = nil
+                case .failed(let key, let message, let now):
+                    let known = state.failures[key]
+                    state.failures[key] = FailedKey(
+                        key: key, message: message, attempts: (known?.attempts ?? 0) + 1, since: known?.since ?? now)
+                case .recovered(let key): state.failures[key] = nil
+                case .segments(let segments, let key, let version):
+                    state.segments[key] = segments.map { SegmentLocation(key: key, version: version, segment: $0) }
                 }
             }
         }
     }
 
-    func openUploads() async throws(LedgerError) -> [UploadSession] { state.withLock { $0.uploads } }
+    func revision() async throws(LedgerError) -> Int64 { state.withLock { $0.revision } }
+
+    func openUploads() async throws(LedgerError) -> [UploadRecord] { state.withLock { $0.uploads } }
+
+    func parts(of session: UploadSession) async throws(LedgerError) -> [RecordedPart] {
+        state.withLock { ($0.parts[session.handle] ?? [:]).values.sorted { $0.number < $1.number } }
+    }
+
+    func failures(limit: Int) async throws(LedgerError) -> [FailedKey] {
+        state.withLock { Array($0.failures.values.sorted { ($0.since, $0.key) < ($1.since, $1.key) }.prefix(limit)) }
+    }
+
+    func segment(blake3: [UInt8], size: Int64) async throws(LedgerError) -> SegmentLocation? {
+        state.withLock { state in
+            state.segments.values.joined().first { location in
+                location.segment.blake3 == blake3 && location.segment.digest.length == size
+                    && state.rows[location.key].map { $0.targetVersion == location.version && $0.evidence > .none }
+                        == true
+            }
+        }
+    }
+
+    /// One process: nobody else ever takes the pair.
+    func takeLease(_ request: LeaseRequest) async throws(LedgerError) -> LeaseOutcome {
+        state.withLock {
+            $0.epoch += 1
+            return .taken(epoch: $0.epoch)
+        }
+    }
+
+    func renewLease(until: Int64) async throws(LedgerError) {}
+    func releaseLease() async throws(LedgerError) {}
 
     func clearDeleteCandidates() async throws(LedgerError) { state.withLock { $0.candidates = [:] } }
 
