@@ -94,6 +94,8 @@ package struct LedgerError: Error, Sendable, CustomStringConvertible {
         case inaccessible
         /// Another process has taken the pair over: nothing was changed.
         case fenced
+        /// Another process is in the middle of a transaction and does not end it.
+        case busy
         case failed
     }
 

@@ -17,7 +17,10 @@ struct ObjectWork {
             }
         } catch {
             let failure = TransferFailure(error)
-            if Task.isCancelled { throw CancellationError() }
+            if Task.isCancelled {
+                if let size = decision.transferSize(joined) { context.progress.addLeft(size) }
+                throw CancellationError()
+            }
             switch failure.code {
             case .conflict:
                 context.progress.update {

@@ -63,7 +63,8 @@ package struct Replicator: Sendable {
             failure = nil
             stop = .interrupted
         }
-        return RunSummary(counts: progress.counts, stop: stop, failure: failure, peakBuffers: pool.peak)
+        return RunSummary(
+            counts: progress.counts, stop: stop, failure: failure, isListed: progress.isListed, peakBuffers: pool.peak)
     }
 
     private func replicate(_ writer: LedgerWriter) async throws -> RunStop? {
@@ -171,6 +172,7 @@ package struct Replicator: Sendable {
         var join = makeJoin()
         var tally = RunCounts()
         var startedBytes: Int64 = 0
+        var stop: RunStop?
         var candidates: [DeleteCandidate] = []
         defer { progress.update { $0.addListed(tally) } }
         // The group is cancelled by the first failure that ends the run; it throws that failure when this returns.
@@ -198,7 +200,11 @@ package struct Replicator: Sendable {
             } else {
                 if let size = decision.transferSize(joined) {
                     let moved = startedBytes - progress.counts.adoptedBytes
-                    if let stop = limits.stop(before: size, moved: moved, time: time) { return stop }
+                    stop = stop ?? limits.stop(before: size, moved: moved, time: time)
+                    if stop != nil { progress.addLeft(size) }
+                    // What a limit of bytes leaves for the next run is counted to the end; that costs listings only.
+                    if stop == .maxTransfer { continue }
+                    if let stop { return stop }
                     startedBytes.addSize(size)
                 }
                 if decision == .deleteCandidate, let object = joined.target {
@@ -213,8 +219,9 @@ package struct Replicator: Sendable {
             }
         }
         try Task.checkCancellation()
-        try await context.hold(candidates)
         progress.markListed()
+        guard stop == nil else { return stop }
+        try await context.hold(candidates)
         return nil
     }
 

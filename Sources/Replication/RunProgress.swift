@@ -11,6 +11,9 @@ package struct RunCounts: Sendable, Hashable {
     /// Decided to be copied: done, under way or waiting.
     package var plannedObjects = 0
     package var plannedBytes: Int64 = 0
+    /// To be copied, and not done when the run ended early. More may be in what was not listed any more.
+    package var leftObjects = 0
+    package var leftBytes: Int64 = 0
     package var copiedObjects = 0
     package var copiedBytes: Int64 = 0
     /// Bytes that arrived at the target so far, of finished and unfinished objects; sent again counts again.
@@ -61,6 +64,13 @@ package final class RunProgress: Sendable {
 
     func update(_ change: (inout RunCounts) -> Void) {
         state.withLock { change(&$0.counts) }
+    }
+
+    func addLeft(_ size: Int64) {
+        update {
+            $0.leftObjects += 1
+            $0.leftBytes.addSize(size)
+        }
     }
 
     func markListed() {

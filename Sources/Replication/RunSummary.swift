@@ -5,13 +5,16 @@ package struct RunSummary: Sendable {
     package var stop: RunStop?
     /// What ended the run as a whole: a failed listing, a refused deletion, a lost ledger.
     package var failure: TransferFailure?
+    /// Whether both sides were listed to their ends, so that the counts are those of the whole pair.
+    package var isListed: Bool
     /// Largest sum of bytes in buffers.
     package var peakBuffers: Int
 
-    package init(counts: RunCounts, stop: RunStop?, failure: TransferFailure?, peakBuffers: Int) {
+    package init(counts: RunCounts, stop: RunStop?, failure: TransferFailure?, isListed: Bool, peakBuffers: Int) {
         self.counts = counts
         self.stop = stop
         self.failure = failure
+        self.isListed = isListed
         self.peakBuffers = peakBuffers
     }
 }

@@ -317,6 +317,8 @@ package final class SQLiteLedger: Ledger {
                 .damaged, path: path,
                 message:
                     "\(text); move the file away: the next run compares both sides by their checksums and rebuilds it")
+        case .SQLITE_BUSY, .SQLITE_LOCKED:
+            LedgerError(.busy, path: path, message: "another process holds the database (\(text)); try again later")
         case .SQLITE_FULL: LedgerError(.noSpace, path: path, message: "no space left for the ledger (\(text))")
         case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
             LedgerError(

@@ -13,7 +13,7 @@ import Testing
         files = try LedgerFixture()
     }
 
-    @Test func `only the owner reads ledgers and locks`() async throws {
+    @Test func `only the owner reads ledgers`() async throws {
         let directory = try StateDirectory(path: files.directory + "/new/state")
         #expect(try LedgerFixture.mode(directory.path) == 0o700)
         let ledger = try files.open()
@@ -23,9 +23,6 @@ import Testing
             #expect(try LedgerFixture.mode(files.directory + "/" + name) == 0o600, "\(name)")
         }
         try await ledger.close()
-        let lock = try #require(try PairLock.take(path: files.directory + "/pair.lock"))
-        #expect(try LedgerFixture.mode(files.directory + "/pair.lock") == 0o600)
-        withExtendedLifetime(lock) {}
     }
 
     @Test func `a directory that is there keeps its mode`() throws {
@@ -71,37 +68,5 @@ import Testing
             StateDirectory.standardPath(environment: ["XDG_STATE_HOME": "relative", "HOME": "/home/x"])
                 == "/home/x/.local/state/lockstep")
         #expect(StateDirectory.standardPath(environment: ["HOME": "/home/x"]) == "/home/x/.local/state/lockstep")
-    }
-
-    @Test func `one holder at a time; the lock ends with its holder`() async throws {
-        let path = files.directory + "/pair.lock"
-        var first = try PairLock.take(path: path)
-        #expect(first != nil)
-        #expect(try PairLock.take(path: path) == nil)
-        #expect(try PairLock.take(path: files.directory + "/other.lock") != nil)
-        withExtendedLifetime(first) {}
-        first = nil
-        #expect(try PairLock.take(path: path) != nil)
-    }
-
-    @Test func `waiting ends when the holder does, or when the waiter is cancelled`() async throws {
-        let path = files.directory + "/pair.lock"
-        var first = try PairLock.take(path: path)
-        let waiter = Task { try await PairLock.wait(path: path, time: YieldingTime()) }
-        let impatient = Task { try await PairLock.wait(path: path, time: YieldingTime()) }
-        impatient.cancel()
-        await #expect(throws: CancellationError.self) { try await impatient.value }
-        withExtendedLifetime(first) {}
-        first = nil
-        _ = try await waiter.value
-    }
-
-    private struct YieldingTime: Timekeeper {
-        func now() -> Int64 { 0 }
-        func monotonic() -> Int64 { 0 }
-        func sleep(for duration: Duration) async throws {
-            try Task.checkCancellation()
-            await Task.yield()
-        }
     }
 }

@@ -157,6 +157,16 @@ final class EngineFixture {
         ).version
     }
 
+    /// Somebody sends a part of an upload that is open at the target.
+    func sendPart(_ number: Int, _ content: [UInt8], of session: UploadSession) async throws {
+        let buffer = try await BufferPool(limit: BufferPool.footprint(content.count)).acquire(content.count)
+        content.withUnsafeBytes { buffer.base.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+        _ = try await target.uploadPart(
+            PartRequest(
+                number: number, offset: Int64(number - 1) * session.partSize, body: buffer.slice(content.count),
+                digest: content.withUnsafeBytes { ContentDigest(of: $0) }), of: session)
+    }
+
     /// Puts for faults, which have nobody to tell about a failure.
     @discardableResult
     static func store(_ content: [UInt8], _ key: ObjectKey, _ store: MemoryStore) async -> VersionToken {

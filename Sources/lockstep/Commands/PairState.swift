@@ -3,10 +3,10 @@ import Manifests
 import ObjectStores
 import SQLiteManifests
 
-/// The lock and the ledger of one pair, held for the length of a run.
+/// The ledger of one pair and the lease on it, held for the length of a run.
 struct PairState {
     let ledger: SQLiteLedger
-    private let lock: PairLock
+    let lease: PairLease
 
     static func open(
         _ options: StateOptions, source: OpenStore, target: OpenStore, context: CommandContext
@@ -15,25 +15,32 @@ struct PairState {
             let directory = try StateDirectory(
                 path: options.state ?? StateDirectory.standardPath(environment: context.environment))
             let file = directory.pairFile(source: source.identity, target: target.identity)
-            let lock = try await takeLock(file + ".lock", wait: options.wait, context: context)
             let ledger = try SQLiteLedger(path: file + ".sqlite", source: source.identity, target: target.identity)
-            return PairState(ledger: ledger, lock: lock)
+            return PairState(ledger: ledger, lease: try await takeLease(ledger, options, context: context))
         } catch let error as LedgerError {
             throw CommandFailure(ExitStatus(error.code), error.description)
         }
     }
 
-    private static func takeLock(_ path: String, wait: Bool, context: CommandContext) async throws -> PairLock {
-        if let lock = try PairLock.take(path: path) { return lock }
-        guard wait else {
-            throw CommandFailure(.locked, "another run of this pair is under way; --wait waits for it (lock \(path))")
+    private static func takeLease(
+        _ ledger: SQLiteLedger, _ options: StateOptions, context: CommandContext
+    ) async throws -> PairLease {
+        let (lease, outcome) = try await PairLease.take(ledger, for: options.leaseLength, time: context.time)
+        if let lease { return lease }
+        guard case .held(let holder, let until) = outcome else { preconditionFailure("a lease is taken or held") }
+        let other = "another run of this pair is under way (process \(holder.process))"
+        guard options.wait else {
+            try await ledger.close()
+            let seconds = max(0, until - context.time.nowSeconds())
+            throw CommandFailure(
+                .locked, "\(other); --wait waits for it. Without a sign of life its lease ends in \(seconds) s")
         }
-        context.console.say("another run of this pair is under way; waiting for it to end")
-        return try await PairLock.wait(path: path, time: context.time)
+        context.console.say("\(other); waiting for it to end")
+        return try await PairLease.wait(ledger, for: options.leaseLength, time: context.time)
     }
 
     func close() async throws {
+        try await lease.release()
         try await ledger.close()
-        withExtendedLifetime(lock) {}
     }
 }

@@ -97,6 +97,27 @@ struct SyncCommand: AsyncParsableCommand {
         return report.exitCode
     }
 
+    /// Ends the run when its lease is lost: another one goes on with the pair.
+    private func run(_ replicator: Replicator, under lease: PairLease) async -> RunSummary {
+        let run = Task { await replicator.run() }
+        let keeper = Task { () -> LedgerError? in
+            do { try await lease.keep() } catch {
+                guard let error = error as? LedgerError else { return nil }
+                run.cancel()
+                return error
+            }
+            return nil
+        }
+        var summary = await withTaskCancellationHandler {
+            await run.value
+        } onCancel: {
+            run.cancel()
+        }
+        keeper.cancel()
+        if let lost = await keeper.value { summary.failure = TransferFailure(lost) }
+        return summary
+    }
+
     private func replicate(
         _ source: OpenStore, _ target: OpenStore, _ pair: PairState, _ options: ReplicationOptions,
         _ context: CommandContext
@@ -113,7 +134,7 @@ struct SyncCommand: AsyncParsableCommand {
             guard !output.quiet, !output.noProgress else { return }
             await ProgressReporter(console: context.console, progress: replicator.progress, time: context.time).run()
         }
-        let summary = await replicator.run()
+        let summary = await run(replicator, under: pair.lease)
         reporter.cancel()
         await reporter.value
         for store in [source, target] { for sentence in store.learned() { observer.handle(.notice(sentence)) } }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Manifests
 import Replication
 import ReplicationModel
 
@@ -124,6 +125,17 @@ struct StateOptions: ParsableArguments {
 
     @Flag(help: "Wait for another run of this pair to end instead of exiting with 7.")
     var wait = false
+
+    @Option(
+        help: ArgumentHelp(
+            "How long the pair stays reserved for a run that shows no sign of life (60s).", valueName: "time"))
+    var lease: TimeQuantity?
+
+    var leaseLength: Duration { lease?.duration ?? PairLease.standardLength }
+
+    func validate() throws {
+        guard leaseLength >= .seconds(2) else { throw ValidationError("--lease must be at least 2s") }
+    }
 }
 
 /// What is shown.

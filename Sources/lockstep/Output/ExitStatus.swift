@@ -51,7 +51,8 @@ enum ExitStatus: Int32 {
     init(_ code: LedgerError.Code) {
         switch code {
         case .inaccessible, .otherPair, .newerFormat: self = .configuration
-        case .noSpace: self = .temporary
+        case .noSpace, .busy: self = .temporary
+        case .fenced: self = .locked
         case .damaged, .failed: self = .internalError
         }
     }

@@ -45,6 +45,10 @@ struct JSONSummary: Encodable {
     var copiedObjects: Int
     var copiedBytes: Int64
     var sentBytes: Int64
+    var resumedBytes: Int64
+    var leftObjects: Int
+    var leftBytes: Int64
+    var listed: Bool
     var plannedObjects: Int
     var plannedBytes: Int64
     var unchangedObjects: Int
@@ -74,6 +78,10 @@ struct JSONSummary: Encodable {
         copiedObjects = counts.copiedObjects
         copiedBytes = counts.copiedBytes
         sentBytes = counts.sentBytes
+        resumedBytes = counts.resumedBytes
+        leftObjects = counts.leftObjects
+        leftBytes = counts.leftBytes
+        listed = report.summary.isListed
         plannedObjects = counts.plannedObjects
         plannedBytes = counts.plannedBytes
         unchangedObjects = counts.unchangedObjects

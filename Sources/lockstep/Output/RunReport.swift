@@ -43,7 +43,11 @@ struct RunReport {
         add(counts.skippedObjects, "skipped")
         add(counts.failedObjects, "failed")
         lines.append(rest.joined(separator: ", "))
+        if counts.resumedBytes > 0 {
+            lines.append("continued uploads of earlier runs: \(Format.bytes(counts.resumedBytes)) were there already")
+        }
         lines.append("requests: source \(Self.text(source)); target \(Self.text(target))")
+        if let left = leftText { lines.append(left) }
         switch summary.stop {
         case .maxTransfer: lines.append("stopped at --max-transfer; the next run goes on")
         case .maxDuration: lines.append("stopped at --max-duration; the next run goes on")
@@ -51,6 +55,14 @@ struct RunReport {
         case nil: break
         }
         return lines
+    }
+
+    /// What a run that ended early leaves to the next one.
+    private var leftText: String? {
+        guard summary.stop != nil || summary.failure != nil, !dryRun else { return nil }
+        let counts = summary.counts
+        let known = "left: \(Format.objects(counts.leftObjects)) (\(Format.bytes(counts.leftBytes)))"
+        return summary.isListed ? known : known + " and what was not listed any more"
     }
 
     private static func text(_ meter: StoreMeter) -> String {
