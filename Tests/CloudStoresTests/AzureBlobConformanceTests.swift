@@ -31,7 +31,9 @@ import Testing
     func conforms(_ check: ConformanceCheck) async throws {
         let sim = try await Self.prepared.value
         let store = try Self.store(sim, container: Self.container)
-        let fixture = ConformanceFixture(reopen: { try Self.store(sim, container: Self.container) })
+        let fixture = ConformanceFixture(
+            omitted: [.sharedAborts: "the service has no call that aborts; blocks vanish after a week"],
+            reopen: { try Self.store(sim, container: Self.container) })
         try await StoreConformance(store: store, fixture: fixture).run(check)
     }
 }

@@ -198,12 +198,20 @@ import Testing
             [(parts[1].tag, 5), (others[0].tag, 4), ("AAAA", 3), (parts[0].tag, 4)], type: "UncommittedBlocks")
         let transport = ScriptedTransport(Reply(200, body: blocks))
         let listed = try await AzureBlobStoreTests.store(transport).listParts(of: session)
-        #expect(transport.requests[0].target == "/acct/cont/k?blocklisttype=uncommitted&comp=blocklist")
+        #expect(transport.requests[0].target == "/acct/cont/k?blocklisttype=all&comp=blocklist")
         #expect(listed.map(\.number) == [1, 2])
         #expect(listed.map(\.size) == [4, 5])
         #expect(listed.map(\.checksums.crc64nvme) == [Self.first.crc64nvme, Self.second.crc64nvme])
         let none = ScriptedTransport(Reply(404, ["x-ms-error-code": "BlobNotFound"]))
         #expect(try await AzureBlobStoreTests.store(none).listParts(of: session).isEmpty)
+        // Somebody else has written the blob, and the blocks that waited went.
+        let foreign = ScriptedTransport(Reply(200, body: AzureBlobStoreTests.blocks([(others[0].tag, 4)])))
+        #expect(try await AzureBlobStoreTests.store(foreign).listParts(of: session).isEmpty)
+        let completed = ScriptedTransport(Reply(200, body: AzureBlobStoreTests.blocks([(parts[0].tag, 4)])))
+        let error = await AzureBlobStoreTests.failure { () throws(StoreError) in
+            try await AzureBlobStoreTests.store(completed).listParts(of: session)
+        }
+        #expect(error?.code == .missingUpload)
     }
 
     @Test func anAbortedUploadIsNotTakenUpAgain() async throws {

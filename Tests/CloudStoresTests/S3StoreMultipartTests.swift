@@ -197,13 +197,14 @@ import Testing
                 200,
                 body:
                     "<ListMultipartUploadsResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>a%2Fb+c</NextKeyMarker><NextUploadIdMarker>u/2</NextUploadIdMarker>"
+                    + "<Upload><Key>elsewhere</Key><UploadId>u/1</UploadId></Upload>"
                     + "<Upload><Key>a%2Fb+c</Key><UploadId>u/2</UploadId><Initiated>2026-11-21T03:04:05.000Z</Initiated><ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm></Upload></ListMultipartUploadsResult>"
             ),
             Reply(
                 200, body: "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>"))
         let store = store(transport)
         let page = try await store.openUploads(ListRequest(prefix: "a/"))
-        #expect(page.uploads[0].session.key == "a/b c")
+        #expect(page.uploads.map(\.session.key) == ["a/b c"])
         #expect(page.uploads[0].session.handle == "crc64nvme:u/2")
         #expect(
             page.uploads[0].initiated

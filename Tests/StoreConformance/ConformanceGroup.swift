@@ -24,6 +24,8 @@ package enum ConformanceGroup: String, Sendable, CaseIterable, CustomStringConve
     case multipart
     case listParts
     case openUploads
+    /// An upload that one process aborts is gone for all.
+    case sharedAborts
     case copy
     case partCopy
     case startAfter

@@ -21,7 +21,8 @@ package struct StoreConformance: Sendable {
     package static let checks: [ConformanceCheck] =
         writingChecks + readingChecks + conditionChecks + racingChecks + attributeChecks + checksumChecks
         + listingChecks
-        + keyChecks + multipartChecks + uploadLifetimeChecks + completionChecks + copyingChecks + deletingChecks
+        + keyChecks + multipartChecks + uploadLifetimeChecks + continuationChecks + completionChecks + copyingChecks
+        + deletingChecks
         + cancellationChecks
 
     /// Throws `ConformanceFailure` when the store breaks the contract, and the store's own error when it fails where it must not.

@@ -68,6 +68,17 @@ import Testing
         #expect(try await failure { _ = try await store.list(ListRequest()) }?.code == .invalidResponse)
     }
 
+    @Test func namesThatCannotBeListedAreRelativeToo() async throws {
+        let odd = HookedStore(
+            base,
+            page: { _ in
+                ListPage(
+                    objects: [], next: nil, unlistable: [("data/set/a/link", "a link"), ("elsewhere", "unknown")])
+            })
+        let page = try await PrefixedStore.rooted(odd, at: "data/set/").list(ListRequest())
+        #expect(page.unlistable.map(\.name) == ["a/link", "elsewhere"])
+    }
+
     @Test func rulesCountThePrefix() {
         struct ShortKeys: ObjectRules {
             func problem(with key: ObjectKey) -> String? { key.bytes.count > 12 ? "too long" : nil }

@@ -38,6 +38,33 @@ import Testing
         #expect(try await next.text(of: "x") == "z")
     }
 
+    @Test func anUploadWhoseEndWasInterruptedIsGone() async throws {
+        let store = directory.store()
+        let session = try await store.upload([[1, 2], [3]], to: "x", complete: false)
+        // As a process leaves it that is killed between installing the object and removing the upload.
+        try directory.remove(".lockstep/uploads/\(session.handle)/data")
+        let error = try await failure { _ = try await directory.store().listParts(of: session) }
+        #expect(error?.code == .missingUpload)
+        #expect(try await store.openUploads(ListRequest()).uploads.map(\.session) == [session])
+        try await store.abortUpload(session)
+        #expect(try await store.openUploads(ListRequest()).uploads.isEmpty)
+        #expect(!directory.exists(".lockstep/uploads/\(session.handle)"))
+    }
+
+    @Test func listingUploadsGoesOnBehindOneThatEnded() async throws {
+        let store = directory.store()
+        var sessions: [UploadSession] = []
+        for key in ["a", "b", "c"] as [ObjectKey] {
+            sessions.append(try await store.upload([[1, 2], [3]], to: key, complete: false))
+        }
+        let first = try await store.openUploads(ListRequest(limit: 2))
+        #expect(first.uploads.map(\.session) == Array(sessions.prefix(2)))
+        try await store.abortUpload(sessions[1])
+        let second = try await store.openUploads(ListRequest(cursor: first.next, limit: 2))
+        #expect(second.uploads.map(\.session) == [sessions[2]])
+        #expect(second.next == nil)
+    }
+
     @Test func deletesRemoveEmptyDirectoriesAndNoOthers() async throws {
         let store = directory.store()
         try directory.makeDirectory("empty")

@@ -1,4 +1,3 @@
-import Foundation
 import ObjectStores
 import ReplicationModel
 
@@ -40,39 +39,6 @@ extension StoreConformance {
             try await context.store.abortUpload(session)
             try await context.expectObject(context.key("object"), holds: content, version: receipt.version)
         },
-        ConformanceCheck("another process can continue an upload", needs: [.multipart]) { context in
-            let content = TestContent(2 * context.partSize + 100, seed: 154)
-            let parts = content.parts(of: context.partSize)
-            let session = try await context.begin(context.key("object"), size: content.count)
-            var receipts = [try await context.sendPart(parts[0], number: 1, of: session)]
-            let stored = try JSONEncoder().encode(session)
-            let restored = try JSONDecoder().decode(UploadSession.self, from: stored)
-            try context.expectEqual(restored, session, "the session as it was stored")
-            let other = try context.fixture.reopen?() ?? context.store
-            for number in [2, 3] {
-                receipts.append(
-                    try await context.sendPart(parts[number - 1], number: number, of: restored, through: other))
-            }
-            let receipt = try await context.complete(restored, receipts, digest: content.digest, through: other)
-            try await context.expectObject(context.key("object"), holds: content, version: receipt.version)
-        },
-        ConformanceCheck("open uploads are listed until they end", needs: [.multipart, .openUploads]) { context in
-            let content = TestContent(context.partSize + 100, seed: 155)
-            let parts = content.parts(of: context.partSize)
-            var sessions: [ObjectKey: UploadSession] = [:]
-            for name in ["one", "two", "three"] {
-                let session = try await context.begin(context.key("folder/\(name)"), size: content.count)
-                _ = try await context.sendPart(parts[0], number: 1, of: session)
-                sessions[session.key] = session
-            }
-            let found = try await context.openUploads()
-            try context.expectEqual(Set(found.map(\.session.key)), Set(sessions.keys), "the keys of the open uploads")
-            // What the listing names can be ended, although it may know less than the session that was begun.
-            for upload in found { try await context.store.abortUpload(upload.session) }
-            let left = try await context.openUploads()
-            try context.expect(left.isEmpty, "no open uploads", "\(left.map(\.session.key))")
-            for session in sessions.values { try await context.store.abortUpload(session) }
-        },
         ConformanceCheck("two uploads of one key do not mix", needs: [.multipart]) { context in
             let key = context.key("object")
             let contents = [
@@ -100,19 +66,4 @@ extension StoreConformance {
             }
         },
     ]
-}
-
-extension ConformanceContext {
-    fileprivate func openUploads() async throws -> [OpenUpload] {
-        var uploads: [OpenUpload] = []
-        var request = ListRequest(prefix: prefix, limit: 2)
-        for _ in 0..<1000 {
-            let page = try await store.openUploads(request)
-            uploads += page.uploads
-            guard let next = page.next else { return uploads }
-            try expect(next != request.cursor, "a new cursor on every page", "the same one twice")
-            request.cursor = next
-        }
-        throw failure("a listing of uploads that ends", "more than 1000 pages")
-    }
 }
