@@ -15,13 +15,14 @@ final class FailedKeys: Sendable {
         self.earlier = Set(earlier.map(\.key))
     }
 
-    /// Notes that a key failed once more.
+    /// Notes that a key was tried once more and is not replicated: it failed, or somebody else's object is in its place.
     func failedAgain(_ key: ObjectKey) {
         guard earlier.contains(key) else { return }
         again.withLock { _ = $0.insert(key) }
     }
 
-    /// Whether the key has failed in this run already: one attempt a run is enough.
+    /// Whether the key was tried in vain in this run already. One attempt a run is enough, and a second one would take the object that
+    /// somebody put there meanwhile for one that was always there.
     func hasFailedAgain(_ key: ObjectKey) -> Bool {
         guard !earlier.isEmpty else { return false }
         return again.withLock { $0.contains(key) }

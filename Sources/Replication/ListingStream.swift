@@ -17,12 +17,16 @@ final class ListingStream {
     private var upcoming: Task<Result<ListPage, StoreError>, Never>?
     /// Told about every name that the store cannot offer as an object.
     private let unlistable: @Sendable (_ name: String, _ reason: String) -> Void
+    /// Where pages are fetched; nil is the global executor.
+    private let executor: (any TaskExecutor)?
 
     init(
-        _ store: any ObjectStore, side: TransferFailure.Side, unlistable: @escaping @Sendable (String, String) -> Void
+        _ store: any ObjectStore, side: TransferFailure.Side, executor: (any TaskExecutor)? = nil,
+        unlistable: @escaping @Sendable (String, String) -> Void
     ) {
         self.store = store
         self.side = side
+        self.executor = executor
         self.unlistable = unlistable
     }
 
@@ -66,7 +70,7 @@ final class ListingStream {
     private func fetch(_ cursor: String?) -> Task<Result<ListPage, StoreError>, Never> {
         let request = ListRequest(cursor: cursor, limit: store.capabilities.listPageLimit)
         let store = store
-        return Task {
+        return Task(executorPreference: executor) {
             do throws(StoreError) { return .success(try await store.list(request)) } catch { return .failure(error) }
         }
     }

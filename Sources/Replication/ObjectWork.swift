@@ -21,6 +21,7 @@ struct ObjectWork {
                 if let size = decision.transferSize(joined) { context.progress.addLeft(size) }
                 throw CancellationError()
             }
+            context.failures.failedAgain(joined.key)
             switch failure.code {
             case .conflict:
                 context.progress.update {
@@ -37,7 +38,6 @@ struct ObjectWork {
             default:
                 context.progress.update { $0.failedObjects += 1 }
                 context.observer.handle(.failed(joined.key, failure))
-                context.failures.failedAgain(joined.key)
                 if !context.options.dryRun, failure.side != .ledger {
                     try await context.ledger.record(
                         .failed(joined.key, message: failure.description, at: context.time.nowSeconds()))

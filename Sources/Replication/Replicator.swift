@@ -17,6 +17,7 @@ package struct Replicator: Sendable {
     private let observer: any ReplicationObserver
     private let nonce: String
     private let executors: [any TaskExecutor]
+    private let background: (any TaskExecutor)?
 
     /// Keys after which the planner tells what it has counted, and looks at the clock.
     private static let tallied = 1024
@@ -27,13 +28,15 @@ package struct Replicator: Sendable {
     /// - Parameters:
     ///   - nonce: unguessable text of this run, for names that it makes at the target.
     ///   - executors: where objects and parts are worked on, in turn; those of the transport save a wake-up per reply.
+    ///   - background: where listings are fetched and the ledger is flushed; nil is the global executor.
     package init(
         source: any ObjectStore, target: any ObjectStore, ledger: any Ledger, options: ReplicationOptions,
         pool: BufferPool,
         time: any Timekeeper, nonce: String, observer: any ReplicationObserver,
-        executors: [any TaskExecutor] = []
+        executors: [any TaskExecutor] = [], background: (any TaskExecutor)? = nil
     ) {
         self.executors = executors
+        self.background = background
         self.source = source
         self.target = target
         self.ledger = ledger
@@ -58,7 +61,11 @@ package struct Replicator: Sendable {
             failure = TransferFailure(error)
         }
         // A task of its own, which nobody cancels: what was finished is recorded however the run ends.
-        do { try await Task { try await writer.flush() }.value } catch { failure = failure ?? TransferFailure(error) }
+        do {
+            try await Task(executorPreference: background) { try await writer.flush() }.value
+        } catch {
+            failure = failure ?? TransferFailure(error)
+        }
         if Task.isCancelled, failure == nil || failure?.code == .cancelled {
             failure = nil
             stop = .interrupted
@@ -121,7 +128,7 @@ package struct Replicator: Sendable {
 
     private func copyAll(_ context: RunContext) async throws -> RunStop? {
         let window = ConcurrencyLimit(2 * options.concurrency)
-        let flusher = Task {
+        let flusher = Task(executorPreference: background) {
             while !Task.isCancelled {
                 try await time.sleep(for: LedgerWriter.interval)
                 try await context.ledger.flush()
@@ -138,7 +145,7 @@ package struct Replicator: Sendable {
     private func copyEarlierFailures(_ context: RunContext, _ window: ConcurrencyLimit) async throws -> RunStop? {
         let planner = planner
         let limits = RunLimits(options: options, time: time)
-        let keys = Array(context.failures.earlier)
+        let keys = context.failures.earlier.sorted()
         let stop: RunStop? = try await withThrowingDiscardingTaskGroup { group in
             var join = makeJoin(of: keys) { _ in }
             while !group.isCancelled, let joined = try await join.next() {
@@ -245,12 +252,12 @@ package struct Replicator: Sendable {
             }
         }
         let filter = options.filter
-        let here = ListingStream(source, side: .source) { name, reason in
+        let here = ListingStream(source, side: .source, executor: background) { name, reason in
             guard filter.includes(ObjectKey(name)) else { return }
             progress.update { $0.skippedObjects += 1 }
             observer.handle(.skipped(ObjectKey(name), .unlistable(reason)))
         }
-        let there = ListingStream(target, side: .target) { name, reason in
+        let there = ListingStream(target, side: .target, executor: background) { name, reason in
             observer.handle(.notice("at the target, \(ObjectKey(name)) is left as it is: \(reason)"))
         }
         return MergeJoin(

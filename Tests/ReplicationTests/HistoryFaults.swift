@@ -27,11 +27,12 @@ final class HistoryFaults: Sendable {
         }
         var random = SeededRandom(seed, [subject, "\(number)"])
         guard random.chance(percent) else {
-            model.note(subject, "\(number)")
+            model.note("\(subject) \(number)")
             return nil
         }
         let (name, fault) = random.pick(choices(operation, key, random))
-        model.note(subject, "\(number) \(name)")
+        model.note("\(subject) \(number) \(name)")
+        if name == "flipped", side == "target", let key { model.damage(key) }
         return fault
     }
 

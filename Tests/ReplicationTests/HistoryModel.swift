@@ -1,3 +1,4 @@
+import Digests
 import ObjectStores
 import ReplicationModel
 import Synchronization
@@ -11,8 +12,13 @@ final class HistoryModel: Sendable {
         var foreignNow: [ObjectKey: VersionToken] = [:]
         /// Source keys that changed since the run began.
         var changing: Set<ObjectKey> = []
-        /// What each side was asked for each key, and what came of it.
-        var trace: [String: [String]] = [:]
+        /// The checksums of everything that was ever to be found under a key on either side.
+        var whole: [ObjectKey: Set<UInt64>] = [:]
+        /// Keys whose bytes the target damaged.
+        var damaged: Set<ObjectKey> = []
+        /// What the stores were asked, in order, and what came of it.
+        var trace: [String] = []
+        var problems: [String] = []
     }
 
     let source: MemoryStore
@@ -24,7 +30,12 @@ final class HistoryModel: Sendable {
         self.target = target
     }
 
+    private static func checksum(_ bytes: [UInt8]) -> UInt64 {
+        bytes.withUnsafeBytes { ContentDigest(of: $0).crc64nvme }
+    }
+
     func putSource(_ bytes: [UInt8], _ key: ObjectKey) async {
+        state.withLock { _ = $0.whole[key, default: []].insert(Self.checksum(bytes)) }
         let version = await EngineFixture.store(bytes, key, source)
         state.withLock {
             $0.sourceBytes[key, default: [:]][version] = bytes
@@ -38,6 +49,7 @@ final class HistoryModel: Sendable {
     }
 
     func putForeign(_ bytes: [UInt8], _ key: ObjectKey) async {
+        state.withLock { _ = $0.whole[key, default: []].insert(Self.checksum(bytes)) }
         let version = await EngineFixture.store(bytes, key, target)
         state.withLock {
             $0.foreign[key, default: []].insert(version)
@@ -63,9 +75,29 @@ final class HistoryModel: Sendable {
     var foreignNow: [ObjectKey: VersionToken] { state.withLock { $0.foreignNow } }
     var changing: Set<ObjectKey> { state.withLock { $0.changing } }
 
-    func note(_ subject: String, _ text: String) {
-        state.withLock { $0.trace[subject, default: []].append(text) }
+    /// I3: a reader of the target finds whole objects only. What a store damaged by itself is not meant.
+    func look() async {
+        for key in state.withLock({ Array($0.whole.keys) }) {
+            guard let found = try? await target.head(key).object.checksums.crc64nvme else { continue }
+            // After the look: whoever writes names the bytes first.
+            state.withLock { state in
+                guard !state.damaged.contains(key), state.whole[key]?.contains(found) != true else { return }
+                state.problems.append("\(key) was seen with bytes that nobody ever wrote")
+            }
+        }
     }
 
-    var trace: [String: [String]] { state.withLock { $0.trace } }
+    /// The target itself damages what it is given for this key.
+    func damage(_ key: ObjectKey) {
+        state.withLock { _ = $0.damaged.insert(key) }
+    }
+
+    func isDamaged(_ key: ObjectKey) -> Bool { state.withLock { $0.damaged.contains(key) } }
+
+    func note(_ text: String) {
+        state.withLock { $0.trace.append(text) }
+    }
+
+    var trace: [String] { state.withLock { $0.trace } }
+    var problems: [String] { state.withLock { $0.problems } }
 }

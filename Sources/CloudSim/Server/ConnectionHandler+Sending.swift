@@ -64,6 +64,7 @@ extension ConnectionHandler {
 
     private func finish(_ flow: Outflow) {
         outflow = nil
+        if let exchange { count(exchange, sent: flow.end) }
         if let extra = flow.extra { context.write(wrapOutboundOut(.body(.byteBuffer(extra))), promise: nil) }
         switch flow.ending {
         case .normal, .close:

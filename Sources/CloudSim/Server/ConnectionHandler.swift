@@ -22,7 +22,7 @@ final class ConnectionHandler: ChannelDuplexHandler, @unchecked Sendable {
     private let port: ServerCore.Port
     var context: ChannelHandlerContext!
 
-    private var exchange: Exchange?
+    private(set) var exchange: Exchange?
     private var isKeepAlive = true
     private var requestHasEnded = true
     private var responseIsSent = true
@@ -130,6 +130,12 @@ final class ConnectionHandler: ChannelDuplexHandler, @unchecked Sendable {
         }
     }
 
+    /// Adds the bytes of bodies to the counters.
+    func count(_ exchange: Exchange, received: Int = 0, sent: Int = 0) {
+        guard let cloud = port.frontEnd?.cloud else { return }
+        server.counters.add(cloud, exchange.target.operation, received: received, sent: sent)
+    }
+
     /// Lets a client that waits for permission send its body.
     func bodyIsWanted(_ exchange: Exchange) {
         guard exchange.request.expectsContinue, !requestHasEnded else { return }
@@ -200,6 +206,7 @@ final class ConnectionHandler: ChannelDuplexHandler, @unchecked Sendable {
     private func end(_ trailers: HTTPHeaders?) {
         requestHasEnded = true
         guard let exchange else { return }
+        count(exchange, received: exchange.bodyCount)
         let consumer = exchange.consumer
         exchange.consumer = .none
         switch consumer {
@@ -271,6 +278,9 @@ final class ConnectionHandler: ChannelDuplexHandler, @unchecked Sendable {
 
     /// Whoever waits for the body learns that the rest will not come.
     private func endExchangeUnanswered() {
+        if let exchange {
+            count(exchange, received: requestHasEnded ? 0 : exchange.bodyCount, sent: outflow?.offset ?? 0)
+        }
         let consumer = exchange?.consumer
         exchange?.consumer = .none
         outflow = nil

@@ -14,7 +14,8 @@ import NIOHTTP1
 /// | `GET faults` | rules with how often each matched and fired |
 /// | `POST faults` | adds a rule or a list of rules; answers their ids |
 /// | `DELETE faults` | removes all rules |
-/// | `GET requests`, `DELETE requests` | counters by cloud and operation; reset |
+/// | `GET requests`, `DELETE requests` | counters by cloud and operation; reset, traffic too |
+/// | `GET traffic` | bytes of bodies, received and sent, by cloud and operation |
 /// | `POST bucket` | `{"cloud","bucket","region"?,"versioning"?}` |
 /// | `POST populate` | `{"cloud","bucket","prefix","count","size","seed"?}` |
 /// | `POST storage-class` | `{"cloud","bucket","key","storageClass","archived"}` |
@@ -92,6 +93,10 @@ final class ControlEndpoint {
         case ("GET", "requests"):
             var named: [String: [String: Int]] = [:]
             for (cloud, counts) in server.counters.snapshot() { named[cloud.rawValue] = counts }
+            return try encode(named)
+        case ("GET", "traffic"):
+            var named: [String: [String: RequestCounters.Traffic]] = [:]
+            for (cloud, traffic) in server.counters.traffic() { named[cloud.rawValue] = traffic }
             return try encode(named)
         case ("DELETE", "requests"):
             server.counters.reset()
