@@ -38,10 +38,14 @@ extension AzureBlobStore {
     }
 
     /// The uncommitted blocks of this upload. A number of which two different blocks wait is left out, so that it is
-    /// sent again.
+    /// sent again. None are left when somebody else has written the blob. Committed blocks tell a completed upload.
     package func listParts(of session: UploadSession) async throws(StoreError) -> [UploadedPart] {
         let nonce = try nonce(of: session, .listParts)
-        guard let (list, _) = try await blockList(session.key, .listParts, type: "uncommitted") else { return [] }
+        guard let (list, _) = try await blockList(session.key, .listParts, type: "all") else { return [] }
+        guard !list.committed.contains(where: { AzureBlockID($0.id)?.nonce == nonce }) else {
+            throw StoreError(
+                .missingUpload, .listParts, key: session.key, message: "the upload has been completed")
+        }
         var parts: [Int: UploadedPart] = [:]
         var ambiguous: Set<Int> = []
         for block in list.uncommitted {

@@ -49,7 +49,9 @@ final class GCSResumableSessions: Sendable {
 
     /// The digest of everything before this offset, if it is known.
     func digest(_ path: String, before offset: Int64) -> ContentDigest? {
-        state.withLock { $0.entries[path]?.digest }.flatMap { $0.length == offset ? $0 : nil }
+        offset == 0
+            ? ContentDigest()
+            : state.withLock { $0.entries[path]?.digest }.flatMap { $0.length == offset ? $0 : nil }
     }
 
     func setDigest(_ path: String, _ digest: ContentDigest?) {

@@ -181,14 +181,13 @@ package final class MemoryStore: ObjectStore {
     package func openUploads(_ request: ListRequest) async throws(StoreError) -> OpenUploadsPage {
         state.withLock { state in
             let open = state.uploads.filter { $0.value.request.key.hasPrefix(request.prefix) }
-                .sorted { ($0.value.initiated, $0.key) < ($1.value.initiated, $1.key) }
                 .map { handle, upload in
                     OpenUpload(
                         session: UploadSession(
                             key: upload.request.key, handle: handle, size: upload.request.size,
                             partSize: upload.request.partSize), initiated: upload.initiated)
                 }
-            return OpenUploadsPage(uploads: open, next: nil)
+            return OpenUploadsPage(page: request, of: open)
         }
     }
 

@@ -50,16 +50,23 @@ package protocol ObjectStore: Sendable {
     /// Makes one part from a range of an object in the same store, pinned to its version. `digest` is the caller's knowledge of that range.
     func copyPart(_ part: PartCopyRequest, of session: UploadSession) async throws(StoreError) -> PartReceipt
 
-    /// What the store holds of an unfinished upload, in part order.
+    /// What the store holds of an unfinished upload, in part order: only parts that it has in full. Any process may ask, and continue
+    /// with the session and the receipts of the one before: parts that are not listed are sent again, from their first byte, and the
+    /// upload is completed with all receipts. Of a sequential session the last part is never listed: whoever completes the upload sends
+    /// it. Throws `.missingUpload` for a session that was completed, aborted or has expired. Azure has no sessions, only parts: of one
+    /// that has expired, or that another process aborted, it lists those that are left.
     func listParts(of session: UploadSession) async throws(StoreError) -> [UploadedPart]
 
     /// Makes the object from all its parts, in order, under the condition given; `digest` is that of the whole object.
     func completeUpload(_ request: CompleteRequest, of session: UploadSession) async throws(StoreError) -> WriteReceipt
 
-    /// Discards an unfinished upload. An upload that is already gone is not an error.
+    /// Discards an unfinished upload, whoever began it: a session that `openUploads` shows is enough. An upload that is already gone is
+    /// not an error. On Azure its parts stay, invisible, for the week after the last one was sent, and other processes are not stopped.
     func abortUpload(_ session: UploadSession) async throws(StoreError)
 
-    /// Unfinished uploads whose keys start with `prefix`, oldest first where the store says; one page.
+    /// Unfinished uploads whose keys start with `prefix`, oldest first where the store says, whoever began them; one page. The sessions
+    /// serve to abort the uploads; most stores do not tell sizes, which are then 0. Not shown, because nobody can list them: resumable
+    /// sessions of GCS and, on Azure, parts that wait behind a blob that exists; both expire after a week.
     func openUploads(_ request: ListRequest) async throws(StoreError) -> OpenUploadsPage
 
     /// Copies one object inside the store, bytes and attributes, pinned to the source's version. Up to `capabilities.maxCopySize`.
@@ -378,6 +385,22 @@ package struct OpenUploadsPage: Sendable {
     package init(uploads: [OpenUpload], next: String?) {
         self.uploads = uploads
         self.next = next
+    }
+
+    /// The page that the request asks for, out of all uploads: oldest first. The cursor names the last upload shown by its time and
+    /// handle, so that the listing goes on behind it also when it has ended meanwhile.
+    init(page request: ListRequest, of all: [OpenUpload]) {
+        func place(_ upload: OpenUpload) -> (Int64, String) { (upload.initiated, upload.session.handle) }
+        let sorted = all.sorted { place($0) < place($1) }
+        var first = 0
+        if let fields = request.cursor?.split(separator: "/", maxSplits: 1), fields.count == 2,
+            let time = Int64(fields[0])
+        {
+            first = sorted.firstIndex { (time, String(fields[1])) < place($0) } ?? sorted.count
+        }
+        let shown = sorted[first...].prefix(max(1, request.limit))
+        let next = shown.endIndex < sorted.endIndex ? shown.last.map { "\($0.initiated)/\($0.session.handle)" } : nil
+        self.init(uploads: Array(shown), next: next)
     }
 }
 

@@ -26,6 +26,12 @@ package struct PrefixedStore: ObjectStore {
 
     private func inner(_ key: ObjectKey) -> ObjectKey { ObjectKey(Array(key.bytes.dropFirst(prefix.bytes.count))) }
 
+    /// A name as people read it, from the location on.
+    private func inner(name: String) -> String {
+        let start = prefix.description
+        return name.hasPrefix(start) ? String(name.dropFirst(start.count)) : name
+    }
+
     private func inner(_ object: ListedObject) -> ListedObject {
         var object = object
         object.key = inner(object.key)
@@ -71,6 +77,9 @@ package struct PrefixedStore: ObjectStore {
                     message: "the listing left the prefix \(prefix)")
             }
             page.objects[index].key = inner(page.objects[index].key)
+        }
+        for index in page.unlistable.indices {
+            page.unlistable[index].name = inner(name: page.unlistable[index].name)
         }
         // The folder's own marker is the location itself, not an object below it.
         page.objects.removeAll { $0.key.isEmpty }
@@ -126,6 +135,7 @@ package struct PrefixedStore: ObjectStore {
 
     package func openUploads(_ request: ListRequest) async throws(StoreError) -> OpenUploadsPage {
         var page = try await base.openUploads(outer(request))
+        page.uploads.removeAll { !$0.session.key.hasPrefix(prefix) }
         for index in page.uploads.indices { page.uploads[index].session = inner(page.uploads[index].session) }
         return page
     }

@@ -68,12 +68,15 @@ extension S3Store {
             let algorithm = element.child("ChecksumAlgorithm").flatMap {
                 S3ChecksumAlgorithm(rawValue: $0.text.lowercased())
             }
+            // A clone that ignores the prefix must not lead to aborting the uploads of others.
+            let key = key(name)
+            guard key.hasPrefix(request.prefix) else { continue }
             let handle = S3UploadHandle(id: id, checksum: algorithm)
             let initiated =
                 element.child("Initiated").flatMap { CivilTime(rfc3339: $0.text) }?.nanosecondsSince1970 ?? 0
             uploads.append(
                 OpenUpload(
-                    session: UploadSession(key: key(name), handle: handle.text, size: 0, partSize: 0),
+                    session: UploadSession(key: key, handle: handle.text, size: 0, partSize: 0),
                     initiated: initiated))
         }
         var next: String?

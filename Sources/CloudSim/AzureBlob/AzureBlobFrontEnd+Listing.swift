@@ -41,7 +41,10 @@ extension AzureBlobFrontEnd {
             query.start = ObjectName(first)
         }
         let result = call.exchange.list(bucket, query, token: marker)
-        let next = result.hidesToken ? "" : result.forcedToken ?? result.page.next.map(Self.marker) ?? ""
+        let inclusion = Inclusion(request.parameter("include") ?? "")
+        let extras = extras(of: bucket, inclusion, query, before: result.page.next)
+        let end = Self.end(of: result.page, extras.map(\.name), limit: query.limit)
+        let next = result.hidesToken ? "" : result.forcedToken ?? end.map(Self.marker) ?? ""
 
         var xml = AzureXML(capacity: 1_024 + result.page.entries.count * 768)
         let container = request.container ?? ""
@@ -52,9 +55,8 @@ extension AzureBlobFrontEnd {
         xml.element("Marker", marker ?? "")
         xml.element("MaxResults", query.limit)
         if let delimiter = query.delimiter { xml.nameElement(ObjectName(delimiter), called: "Delimiter") }
-        let inclusion = Inclusion(request.parameter("include") ?? "")
         append(
-            result.page, from: query, of: bucket, inclusion,
+            result.page, extras, before: end, of: bucket, inclusion,
             AzureListFaults(call.exchange, isEmpty: result.page.objects.isEmpty), to: &xml)
         xml.element("NextMarker", next)
         xml.close("EnumerationResults")
@@ -71,8 +73,39 @@ extension AzureBlobFrontEnd {
         return ObjectName(bytes)
     }
 
+    /// What a listing shows besides blobs: a snapshot, or with none a blob without a commit.
+    private typealias Extra = (name: ObjectName, snapshot: AzureSnapshot?)
+
+    /// Snapshots and blobs without a commit are few: they are merged into the page by name.
+    private func extras(
+        of bucket: Bucket, _ inclusion: Inclusion, _ query: ListQuery, before next: ObjectName?
+    ) -> [Extra] {
+        let state = state(of: bucket)
+        let now = services.clock.now
+        var extras: [Extra] = []
+        if inclusion.snapshots { extras += state.snapshots.flatMap { entry in entry.value.map { (entry.key, $0) } } }
+        if inclusion.uncommitted {
+            extras += state.uncommitted.keys.filter { name in
+                bucket.object(name) == nil && state.blocks(of: name, now: now) != nil
+            }.map { ($0, nil) }
+        }
+        return extras.filter { extra in
+            extra.name.hasPrefix(query.prefix) && !Self.isBelowPrefix(extra.name, query)
+                && query.start.map { extra.name >= $0 } ?? true
+                && next.map { extra.name < $0 } ?? true
+        }.sorted { ($0.name, $0.snapshot?.id ?? "") < ($1.name, $1.snapshot?.id ?? "") }
+    }
+
+    /// The first name of the next page, so that extras count towards the limit; nil at the end. A page is longer when a
+    /// single name has more snapshots.
+    private static func end(of page: ListPage, _ extras: [ObjectName], limit: Int) -> ObjectName? {
+        guard page.entries.count + extras.count > limit else { return page.next }
+        let names = (page.entries.map(\.name) + extras).sorted()
+        return names[limit...].first { $0 > names[limit - 1] } ?? page.next
+    }
+
     private func append(
-        _ page: ListPage, from query: ListQuery, of bucket: Bucket, _ inclusion: Inclusion,
+        _ page: ListPage, _ extras: [Extra], before end: ObjectName?, of bucket: Bucket, _ inclusion: Inclusion,
         _ faults: AzureListFaults, to xml: inout AzureXML
     ) {
         let state = state(of: bucket)
@@ -80,20 +113,7 @@ extension AzureBlobFrontEnd {
         var writer = AzureListEntryWriter(
             metadata: inclusion.metadata, tags: inclusion.tags, copy: inclusion.copy, faults: faults,
             isLeased: { state.lease(on: $0, now: now) != nil })
-        // Snapshots and blobs without a commit are few: they are merged in by name.
-        var extras: [(name: ObjectName, snapshot: AzureSnapshot?)] = []
-        if inclusion.snapshots { extras += state.snapshots.flatMap { entry in entry.value.map { (entry.key, $0) } } }
-        if inclusion.uncommitted {
-            extras += state.uncommitted.keys.filter { name in
-                bucket.object(name) == nil && state.blocks(of: name, now: now) != nil
-            }.map { ($0, nil) }
-        }
-        extras = extras.filter { extra in
-            extra.name.hasPrefix(query.prefix) && !Self.isBelowPrefix(extra.name, query)
-                && query.start.map { extra.name >= $0 } ?? true
-                && page.next.map { extra.name < $0 } ?? true
-        }.sorted { ($0.name, $0.snapshot?.id ?? "") < ($1.name, $1.snapshot?.id ?? "") }
-
+        let extras = extras.filter { extra in end.map { extra.name < $0 } ?? true }
         xml.open("Blobs")
         var nextExtra = 0
         func appendExtras(upTo name: ObjectName?) {
@@ -107,7 +127,7 @@ extension AzureBlobFrontEnd {
                 nextExtra += 1
             }
         }
-        for entry in page.entries {
+        for entry in page.entries where end.map({ entry.name < $0 }) ?? true {
             appendExtras(upTo: entry.name)
             switch entry {
             case .object(let blob): writer.append(blob, snapshot: nil, to: &xml)

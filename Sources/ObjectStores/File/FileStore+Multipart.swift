@@ -96,16 +96,13 @@ extension FileStore {
         do throws(StoreError) {
             return try await perform(.openUploads, nil) { tree, _ throws(FileFailure) in
                 let all = try FileUpload.all(in: tree).filter { $0.description.key.hasPrefix(request.prefix) }
-                // A cursor is the id of the last upload shown; when that has ended, the listing starts again from the oldest.
-                let first = request.cursor.flatMap { cursor in all.firstIndex { $0.id == cursor } }.map { $0 + 1 } ?? 0
-                let shown = all[first...].prefix(max(1, request.limit))
-                let uploads = shown.map { upload in
+                let uploads = all.map { upload in
                     OpenUpload(
                         session: UploadSession(
                             key: upload.description.key, handle: upload.id, size: upload.description.size,
                             partSize: upload.description.partSize), initiated: upload.description.initiated)
                 }
-                return OpenUploadsPage(uploads: uploads, next: shown.endIndex < all.endIndex ? shown.last?.id : nil)
+                return OpenUploadsPage(page: request, of: uploads)
             }
         } catch {
             if isAwaited(error) { return OpenUploadsPage(uploads: [], next: nil) }

@@ -93,7 +93,7 @@ struct FileUpload {
         }
     }
 
-    /// All uploads, in the order in which they were begun.
+    /// All uploads.
     static func all(in tree: FileTree) throws(FileFailure) -> [FileUpload] {
         var uploads: [FileUpload] = []
         let names: [DirectoryReader.Entry]
@@ -106,15 +106,26 @@ struct FileUpload {
         for name in names {
             if let upload = try open(String(decoding: name.name, as: UTF8.self), in: tree) { uploads.append(upload) }
         }
-        return uploads.sorted { ($0.description.initiated, $0.id) < ($1.description.initiated, $1.id) }
+        return uploads
     }
 
-    /// Removes an upload; one that is gone is not an error.
+    /// Removes an upload; one that is gone is not an error. It leaves in one step for where what a crash interrupts is swept.
     static func remove(_ id: String, in tree: FileTree) throws(FileFailure) {
         guard isID(id) else { return }
+        let name = Array(id.utf8)
         do throws(Errno) {
             let uploads = try tree.directory.openDirectory(FileScratch.uploads)
-            try FileScratch.removeFlat(Array(id.utf8), in: uploads)
+            guard try uploads.facts(of: name) != nil else { return }
+        } catch {
+            guard error != .absent else { return }
+            throw FileFailure(error, "removing the upload", tree.text(FileScratch.uploads))
+        }
+        let scratch = try tree.scratch()
+        let temporary = scratch.newName()
+        do throws(Errno) {
+            let uploads = try tree.directory.openDirectory(FileScratch.uploads)
+            try uploads.rename(name, to: scratch.directory, temporary)
+            try FileScratch.removeFlat(temporary, in: scratch.directory)
         } catch {
             guard error != .absent else { return }
             throw FileFailure(error, "removing the upload", tree.text(FileScratch.uploads))
@@ -154,6 +165,8 @@ struct FileUpload {
 
     func table() throws(FileFailure) -> PartTable {
         do throws(Errno) {
+            // A process that ended right after it had installed the object left the table without the data.
+            guard try directory.facts(of: Self.data) != nil else { throw Errno.absent }
             return PartTable(
                 try directory.open(Self.parts, O_RDONLY).contents(limit: Self.maxParts * PartTable.recordLength))
         } catch { throw missing(error) }
