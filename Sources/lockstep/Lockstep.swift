@@ -13,7 +13,9 @@ struct Lockstep: AsyncParsableCommand {
               lockstep cat s3://models/config.json
             """,
         version: "0.1.0",
-        subcommands: [SyncCommand.self, ListCommand.self, CatCommand.self, StatCommand.self])
+        subcommands: [
+            SyncCommand.self, SweepCommand.self, ListCommand.self, CatCommand.self, StatCommand.self,
+        ])
 
     /// As the library's own, but for wrong arguments, which end with 2 as every other usage error of this program does.
     static func main() async {

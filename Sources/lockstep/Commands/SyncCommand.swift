@@ -114,7 +114,10 @@ struct SyncCommand: AsyncParsableCommand {
             run.cancel()
         }
         keeper.cancel()
-        if let lost = await keeper.value { summary.failure = TransferFailure(lost) }
+        if let lost = await keeper.value {
+            summary.failure = TransferFailure(lost)
+            summary.stop = nil
+        }
         return summary
     }
 

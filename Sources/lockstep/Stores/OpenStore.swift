@@ -16,6 +16,19 @@ struct OpenStore: Sendable {
     /// What the store found out about its server, one sentence each.
     let learned: @Sendable () -> [String]
 
+    /// What a key of the store with this identity is called here; nil when it is not below this location.
+    func key(_ key: ObjectKey, ofStore identity: String) -> ObjectKey? {
+        guard identity.hasSuffix("@" + endpoint) else { return nil }
+        let text = String(identity.dropLast(endpoint.count + 1))
+        let other: ObjectLocation
+        do throws(LocationError) { other = try ObjectLocation(parsing: text, directory: "/") } catch { return nil }
+        guard other.service == location.service, other.account == location.account, other.bucket == location.bucket
+        else { return nil }
+        let whole = other.prefix + key
+        guard whole.hasPrefix(location.prefix) else { return nil }
+        return ObjectKey(Array(whole.bytes.dropFirst(location.prefix.bytes.count)))
+    }
+
     func overlaps(_ other: OpenStore) -> Bool {
         endpoint == other.endpoint && location.withoutLinks.overlaps(other.location.withoutLinks)
     }
