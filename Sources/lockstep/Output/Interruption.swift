@@ -4,11 +4,15 @@ import Synchronization
 /// Where the signal handler writes: the one thing that it may do is to write a byte.
 private let signalPipe = Atomic<Int32>(-1)
 
-/// SIGINT, SIGTERM and SIGHUP: the first asks the run to end, the second ends the process at once.
+/// SIGINT, SIGTERM and SIGHUP: the first asks the run to end, the second ends the process at once. What does not end within the grace
+/// period (a disk that does not answer) is ended: the next run goes on from there as after any kill.
 ///
 /// A handler for the whole process and not a mask with `sigwait`: the runtime has threads before any code here runs, and a signal
 /// that one of them does not block ends the process.
 final class Interruption: Sendable {
+    /// Seconds; systemd and schedulers send SIGKILL later than that.
+    private static let gracePeriod: UInt32 = 9
+
     private let received = Mutex<Int32?>(nil)
     private let action = Mutex<(@Sendable () -> Void)?>(nil)
 
@@ -63,6 +67,10 @@ final class Interruption: Sendable {
             return received == nil
         }
         guard isFirst else { _exit(128 + number) }
+        Thread.detachNewThread {
+            sleep(Self.gracePeriod)
+            _exit(128 + number)
+        }
         action.withLock { $0 }?()
     }
 }
