@@ -86,7 +86,13 @@ package struct AzureBlobConfiguration: Sendable, Hashable {
             throw AzureConfigurationError(
                 message: "\(account) is no name of a storage account: 3 to 24 lower-case letters and digits")
         }
-        return (AzureBlobConfiguration(account: account, endpoint: found), credentials ?? .anonymous)
+        let configuration = AzureBlobConfiguration(account: account, endpoint: found)
+        if case .sas = credentials, configuration.endpoint.scheme != "https", !configuration.endpoint.isLoopback {
+            throw AzureConfigurationError(
+                message:
+                    "a shared access signature must not travel unencrypted: use https for \(configuration.endpoint)")
+        }
+        return (configuration, credentials ?? .anonymous)
     }
 
     static func mismatch(_ origin: String, _ other: String, _ account: String) -> AzureConfigurationError {

@@ -105,6 +105,7 @@ package final class AzureBlobStore: ObjectStore {
                         request.operation, request.key,
                         "the server answers HTTP \(response.status), which is no answer to this call")
                 }
+                self.credentials?.accept()
                 return response
             }
             let failure = AzureBlobFailure(response)
@@ -112,7 +113,7 @@ package final class AzureBlobStore: ObjectStore {
                 mayCorrectClock = false
                 continue
             }
-            throw self.failure(failure, request)
+            throw self.failure(failure, request, credentials)
         }
     }
 
@@ -174,10 +175,12 @@ package final class AzureBlobStore: ObjectStore {
 
     /// The error of a failed request. Credentials that the server calls expired are forgotten, so that a retry gets
     /// fresh ones.
-    private func failure(_ failure: AzureBlobFailure, _ request: AzureBlobRequest) -> StoreError {
+    private func failure(
+        _ failure: AzureBlobFailure, _ request: AzureBlobRequest, _ used: AzureCredentials
+    ) -> StoreError {
         var error = failure.error(request.operation, key: request.key, container: container, now: now())
         if error.code == .unauthenticated, error.retry == .transient {
-            if let credentials { credentials.invalidate() } else { error.retry = .never }
+            if credentials?.refuse(used) != true { error.retry = .never }
         }
         if error.code == .forbidden, credentials == nil { error.message += "; the request was anonymous" }
         return error

@@ -99,7 +99,7 @@ package final class GCSStore: ObjectStore {
         guard (200..<300).contains(response.status) || request.answers.contains(response.status) else {
             throw self.error(GCSFailure(response), request, token)
         }
-        if token != nil { facts.withLock { if $0.refused != nil { $0.accepted() } } }
+        credentials?.accept()
         return response
     }
 
@@ -115,8 +115,8 @@ package final class GCSStore: ObjectStore {
         }
     }
 
-    /// The error of a failed request. A refused token is forgotten so that a retry gets a fresh one; a second fresh
-    /// one that is refused ends that.
+    /// The error of a failed request. A refused token is forgotten so that a retry gets a fresh one; one that is refused
+    /// too ends that.
     private func error(_ failure: GCSFailure, _ request: GCSRequest, _ token: GoogleToken?) -> StoreError {
         var error = failure.error(request.operation, key: request.key, bucket: address.bucket, now: now())
         guard failure.status == 401 else {
@@ -128,10 +128,7 @@ package final class GCSStore: ObjectStore {
             error.retry = .never
             return error
         }
-        switch facts.withLock({ $0.refuse(token) }) {
-        case .forget: credentials.invalidate()
-        case .stale: break
-        case .final:
+        if !credentials.refuse(token) {
             error.message += "; a new one was refused too: check the service account's key"
             error.retry = .never
         }

@@ -15,18 +15,20 @@ package struct ExpiringCredentials<Value: Sendable>: Sendable {
 
 /// One source of credentials: an environment, a file, a token service. A chain is a provider that asks others in turn.
 package protocol CredentialProvider<Value>: Sendable {
-    associatedtype Value: Sendable
+    associatedtype Value: Sendable, Equatable
     /// Fetches fresh credentials. Called by one refresher at a time.
     func load() async throws(StoreError) -> ExpiringCredentials<Value>
 }
 
 /// The credentials that all requests of one store share: fetched once, refreshed once, however many requests wait.
-package final class SharedCredentials<Value: Sendable>: Sendable {
+package final class SharedCredentials<Value: Sendable & Equatable>: Sendable {
     private typealias Loading = Task<Result<ExpiringCredentials<Value>, StoreError>, Never>
 
     private struct State {
         var current: ExpiringCredentials<Value>?
         var loading: Loading?
+        /// The first that the service refused since it last accepted any.
+        var refused: Value?
     }
 
     private let provider: any CredentialProvider<Value>
@@ -67,9 +69,24 @@ package final class SharedCredentials<Value: Sendable>: Sendable {
         return try await loading!.value.get().value
     }
 
-    /// Forgets the credentials because the service called them expired; the next request fetches fresh ones.
-    package func invalidate() {
-        state.withLock { $0.current = nil }
+    /// Forgets these credentials because the service called them expired, so that the next request fetches fresh ones. True when that
+    /// can help: false once those that were fetched after a refusal are refused too, be they the same or others. Of many requests that
+    /// are refused together only the first makes a refresh.
+    package func refuse(_ value: Value) -> Bool {
+        state.withLock { state in
+            let isCurrent = state.current?.value == value
+            guard let refused = state.refused else {
+                state.refused = value
+                if isCurrent { state.current = nil }
+                return true
+            }
+            return refused == value && !isCurrent
+        }
+    }
+
+    /// Notes that the service took credentials, so that a later refusal is again the first.
+    package func accept() {
+        state.withLock { $0.refused = nil }
     }
 
     private func finish(_ fresh: ExpiringCredentials<Value>?) {

@@ -78,6 +78,12 @@ extension S3Failure {
     private func byStatus(_ operation: StoreOperation, key: ObjectKey?, bucket: String) -> Verdict {
         switch status {
         case 301, 307, 308: (.invalidRequest, elsewhere(bucket), .never)
+        case 400 where operation == .head && code.isEmpty:
+            (
+                .invalidRequest,
+                "the server refuses the request and does not say why: check the credentials, the region and the endpoint",
+                .never
+            )
         case 401: (.unauthenticated, "the server wants other credentials", .never)
         case 403: Self.denied(operation, bucket: bucket)
         case 404: key == nil ? Self.missing(bucket) : (.notFound, "no such object", .never)

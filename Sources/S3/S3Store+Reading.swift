@@ -161,6 +161,14 @@ extension S3Store {
             guard !configuration.isAWS, error.status == 501 || (error.status == 400 && error.code == .invalidRequest)
             else { throw error }
             let response = try await body([:])
+            // A HEAD is refused without a reason: only when it is refused again was it the header.
+            if error.status == 400, error.serviceCode.isEmpty, error.operation == .head {
+                do throws(StoreError) {
+                    return try await body(["x-amz-checksum-mode": "ENABLED"])
+                } catch {
+                    guard error.status == 400 else { return response }
+                }
+            }
             learn { $0.learnNoReportsOnRead() }
             return response
         }

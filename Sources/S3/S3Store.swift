@@ -76,15 +76,18 @@ package final class S3Store: ObjectStore {
         var corrections = 0
         var redirected: S3Address?
         while true {
-            let (signed, address, region) = try await sign(request, for: redirected)
+            let (signed, address, region, used) = try await sign(request, for: redirected)
             let response: HTTPResponse
             do throws(HTTPFailure) {
                 response = try await transport.send(signed, into: request.sink)
             } catch {
                 throw StoreError(error, request.operation, key: request.key)
             }
-            if (200..<300).contains(response.status) { return response }
-            let failure = S3Failure(response)
+            if (200..<300).contains(response.status) {
+                credentials?.accept()
+                return response
+            }
+            var failure = S3Failure(response)
             if corrections < Self.correctionLimit {
                 corrections += 1
                 if correctClock(failure) || correctRegion(failure, used: region) {
@@ -96,16 +99,44 @@ package final class S3Store: ObjectStore {
                     continue
                 }
             }
-            throw self.failure(failure, request)
+            if request.method == .head, failure.status == 400, let told = await reason(of: request, at: redirected) {
+                failure = told
+            }
+            throw self.failure(failure, request, used)
+        }
+    }
+
+    /// Why a HEAD is refused as a bad request, in the words of the refusal of a GET: replies to HEAD have none. nil when
+    /// the GET is not refused like that.
+    private func reason(of request: S3Request, at redirected: S3Address?) async -> S3Failure? {
+        var get = S3Request(request.operation, .get, key: request.key, headers: ["range": "bytes=0-0"])
+        get.sink = .collect(limit: 1 << 16)
+        do {
+            let (signed, _, _, _) = try await sign(get, for: redirected)
+            let response = try await transport.send(signed, into: get.sink)
+            let failure = S3Failure(response)
+            return response.status == 400 && !failure.code.isEmpty ? failure : nil
+        } catch {
+            // The refusal stands, without words.
+            return nil
         }
     }
 
     /// The error of a failed request. Credentials that the server calls expired are forgotten, so that a retry gets
     /// fresh ones.
-    func failure(_ failure: S3Failure, _ request: S3Request) -> StoreError {
+    ///
+    /// - Parameter used: what the request was signed with; nil for refusals inside of successes.
+    func failure(_ failure: S3Failure, _ request: S3Request, _ used: AWSCredentials? = nil) -> StoreError {
         var error = failure.error(request.operation, key: request.key, bucket: bucket, now: now())
         if error.code == .unauthenticated, error.retry == .transient {
-            if let credentials { credentials.invalidate() } else { error.retry = .never }
+            guard let credentials else {
+                error.retry = .never
+                return error
+            }
+            if let used, !credentials.refuse(used) {
+                error.message += "; those that were found instead are refused too"
+                error.retry = .never
+            }
         }
         if error.code == .forbidden, credentials == nil { error.message += "; the request was anonymous" }
         return error
@@ -113,7 +144,7 @@ package final class S3Store: ObjectStore {
 
     private func sign(
         _ request: S3Request, for redirected: S3Address?
-    ) async throws(StoreError) -> (request: HTTPRequest, address: S3Address, region: String) {
+    ) async throws(StoreError) -> (request: HTTPRequest, address: S3Address, region: String, used: AWSCredentials?) {
         var signer: AWSCredentials?
         do throws(StoreError) {
             signer = try await credentials?.current()
@@ -146,7 +177,7 @@ package final class S3Store: ObjectStore {
         let url = "\(address.scheme)://\(address.authority)\(path)\(query.isEmpty ? "" : "?\(query)")"
         return (
             HTTPRequest(request.method, url, headers: headers, body: request.body, timeouts: request.timeouts), address,
-            region
+            region, signer
         )
     }
 

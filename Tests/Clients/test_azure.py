@@ -237,6 +237,14 @@ def test_names_beyond_the_limits_are_refused(container, name):
 # Blocks
 
 
+def test_blobs_without_a_commit_count_in_pages(container):
+    for name in ("b", "d", "e"):
+        container.upload_blob(name, b"x")
+    for name in ("a", "c", "f", "g"):
+        container.get_blob_client(name).stage_block(block_id("0000"), b"x")
+    pages = container.list_blobs(include=["uncommittedblobs"], results_per_page=2).by_page()
+    assert [[each.name for each in page] for page in pages] == [["a", "b"], ["c", "d"], ["e", "f"], ["g"]]
+
 def test_blocks(container):
     blob = container.get_blob_client("blocks")
     ids = [block_id(f"{index:04}") for index in range(4)]

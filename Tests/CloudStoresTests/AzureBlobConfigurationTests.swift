@@ -81,6 +81,16 @@ import Testing
         #expect(found.endpoint == "http://proxy.example:10000/devstoreaccount1")
     }
 
+    @Test func signaturesDoNotTravelUnencrypted() throws {
+        let environment = ["AZURE_STORAGE_SAS_TOKEN": "sig=secret"]
+        let text = message { () throws(AzureConfigurationError) in
+            _ = try resolve(endpoint: "http://azurite:10000", environment)
+        }
+        #expect(text.contains("http://azurite:10000/acct") && !text.contains("secret"))
+        #expect(try resolve(endpoint: "https://azurite:10000", environment).credentials == .sas(Secret("sig=secret")))
+        #expect(try resolve(endpoint: "http://127.0.0.1:10000", environment).credentials == .sas(Secret("sig=secret")))
+    }
+
     @Test func settingsOfAnotherAccountAreErrorsThatNameBoth() {
         let texts = [
             message { () throws(AzureConfigurationError) in

@@ -11,11 +11,11 @@ import Testing
 
     /// The error that a reply gives to a write and to a read.
     func errors(_ reply: Reply) async -> (write: StoreError, read: StoreError) {
-        let store = AzureBlobStoreTests.store(ScriptedTransport(reply))
+        func store() -> AzureBlobStore { AzureBlobStoreTests.store(ScriptedTransport(reply)) }
         let put = PutRequest(
             key: "k", body: nil, digest: ContentDigest(), attributes: ObjectAttributes(), condition: .absent)
-        let write = await AzureBlobStoreTests.failure { () throws(StoreError) in try await store.put(put) }
-        let read = await AzureBlobStoreTests.failure { () throws(StoreError) in try await store.head("k") }
+        let write = await AzureBlobStoreTests.failure { () throws(StoreError) in try await store().put(put) }
+        let read = await AzureBlobStoreTests.failure { () throws(StoreError) in try await store().head("k") }
         return (write!, read!)
     }
 

@@ -388,23 +388,67 @@ import Testing
     }
 
     @Test func expiredCredentialsAreForgottenSoThatARetryGetsFreshOnes() async throws {
-        struct Rotating: CredentialProvider {
-            let loads = Counter()
-            func load() async throws(StoreError) -> ExpiringCredentials<AWSCredentials> {
-                ExpiringCredentials(AWSCredentials(accessKeyID: "A\(loads.next())", secretAccessKey: Secret("s")))
-            }
-        }
         let transport = ScriptedTransport { request, _ in
             request.headers["authorization"]!.contains("Credential=A0/")
                 ? Reply(400, body: "<Error><Code>ExpiredToken</Code></Error>") : Reply(200, body: "<ListBucketResult/>")
         }
         let store = S3Store(
             configuration: S3Configuration(endpoint: Endpoint("http://h")), bucket: "b", transport: transport,
-            credentials: SharedCredentials(Rotating(), now: { 0 }), now: { 0 })
+            credentials: SharedCredentials(RotatingCredentials(), now: { 0 }), now: { 0 })
         let error = await failure { () throws(StoreError) in try await store.list(ListRequest()) }
         #expect(error?.code == .unauthenticated)
         #expect(error?.retry == .transient)
         #expect(try await store.list(ListRequest()).objects.isEmpty)
+    }
+
+    @Test func expiredCredentialsThatDoNotChangeAreTriedOnceMore() async throws {
+        let transport = ScriptedTransport(Reply(400, body: "<Error><Code>ExpiredToken</Code></Error>"))
+        let store = RetryingStore(store(transport, token: "t"), time: InstantTime())
+        let error = await failure { () throws(StoreError) in try await store.list(ListRequest()) }
+        #expect(error?.code == .unauthenticated && error?.retry == .never)
+        #expect(transport.requests.count == 2)
+    }
+
+    @Test func credentialsThatExpireAreRefreshedOnceForAllWorkers() async throws {
+        let provider = RotatingCredentials()
+        let transport = ScriptedTransport { request, _ in
+            request.headers["authorization"]!.contains("Credential=A0/")
+                ? Reply(400, body: "<Error><Code>ExpiredToken</Code></Error>") : Reply(200, body: "<ListBucketResult/>")
+        }
+        let base = S3Store(
+            configuration: S3Configuration(endpoint: Endpoint("http://h")), bucket: "b", transport: transport,
+            credentials: SharedCredentials(provider, now: { 0 }), now: { 0 })
+        let store = RetryingStore(base, time: InstantTime())
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<16 { group.addTask { _ = try await store.list(ListRequest()) } }
+            try await group.waitForAll()
+        }
+        #expect(provider.loads.next() == 2)
+    }
+
+    @Test func aHeadThatIsRefusedIsExplainedByAGet() async throws {
+        let provider = RotatingCredentials()
+        let transport = ScriptedTransport { request, _ in
+            guard request.headers["authorization"]!.contains("Credential=A0/") else {
+                return Reply(200, ["ETag": "\"e\"", "Content-Length": "1"])
+            }
+            return request.method == .head
+                ? Reply(400) : Reply(400, body: "<Error><Code>ExpiredToken</Code><Message>gone</Message></Error>")
+        }
+        let base = S3Store(
+            configuration: S3Configuration(endpoint: Endpoint("http://h")), bucket: "b", transport: transport,
+            credentials: SharedCredentials(provider, now: { 0 }), now: { 0 })
+        #expect(try await RetryingStore(base, time: InstantTime()).head("k").object.size == 1)
+        #expect(transport.requests.map(\.method) == [.head, .get, .head])
+        #expect(transport.requests[1].headers["range"] == "bytes=0-0")
+        #expect(transport.requests[2].headers["x-amz-checksum-mode"] == "ENABLED")
+    }
+
+    @Test func aHeadThatIsRefusedWithoutAReasonSaysWhatToCheck() async throws {
+        let transport = ScriptedTransport { request, _ in Reply(request.method == .head ? 400 : 200) }
+        let error = await failure { () throws(StoreError) in try await store(transport, endpoint: nil).head("k") }
+        #expect(error?.code == .invalidRequest)
+        #expect(error?.message.contains("check the credentials") == true)
     }
 
     @Test func credentialsThatCannotBeFoundAreTheErrorOfTheCall() async {
@@ -416,6 +460,22 @@ import Testing
         #expect(error?.operation == .head)
         #expect(error?.key == "k")
     }
+}
+
+/// Other credentials at every load: `A0`, `A1`, …
+private struct RotatingCredentials: CredentialProvider {
+    let loads = Counter()
+
+    func load() async throws(StoreError) -> ExpiringCredentials<AWSCredentials> {
+        ExpiringCredentials(AWSCredentials(accessKeyID: "A\(loads.next())", secretAccessKey: Secret("s")))
+    }
+}
+
+/// A clock that does not wait.
+struct InstantTime: Timekeeper {
+    func now() -> Int64 { 0 }
+    func monotonic() -> Int64 { 0 }
+    func sleep(for duration: Duration) async throws { try Task.checkCancellation() }
 }
 
 /// Counts from 0.
