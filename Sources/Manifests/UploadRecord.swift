@@ -2,7 +2,7 @@ package import Digests
 package import ObjectStores
 package import ReplicationModel
 
-/// An upload that is open at the target, with everything that another process needs to go on with it.
+/// An upload that is open at the target, or about to be, with everything that another process needs to go on with it.
 package struct UploadRecord: Sendable, Codable, Hashable {
     package var session: UploadSession
     /// The version whose bytes its parts are.
@@ -27,6 +27,16 @@ package struct UploadRecord: Sendable, Codable, Hashable {
         self.isCutByContent = isCutByContent
         self.openedAt = openedAt
     }
+}
+
+extension UploadRecord {
+    private static let intentMark = "intent:"
+
+    /// The handle of an upload that is about to be opened: no store's handle looks like it, and each key has one.
+    package static func intentHandle(_ key: ObjectKey) -> String { intentMark + Hex.encode(key.bytes) }
+
+    /// Whether the upload was about to be opened: nobody knows if it was, and it has no part.
+    package var isIntent: Bool { session.handle.hasPrefix(Self.intentMark) }
 }
 
 /// One part that the target has confirmed.

@@ -35,8 +35,8 @@ final class LedgerWriter: Sendable {
     }
 
     /// Durable when it returns.
-    func commit(_ change: LedgerChange) async throws {
-        state.withLock { $0.pending.append(change) }
+    func commit(_ changes: LedgerChange...) async throws {
+        state.withLock { $0.pending.append(contentsOf: changes) }
         try await flush()
     }
 

@@ -37,7 +37,7 @@ struct MultipartUpload {
             return try await fill(opened, feed)
         } catch let failure as TransferFailure where opened.isContinued && failure.meansLostParts && !Task.isCancelled {
             // What an earlier run left is not what the ledger says: begin again.
-            try await abort(opened.session)
+            try await context.abort(opened.session)
             return try await fill(begin(), feed)
         }
     }
@@ -57,7 +57,7 @@ struct MultipartUpload {
             if !Task.isCancelled, !TransferFailure(error).mayPass,
                 !(opened.isContinued && TransferFailure(error).meansLostParts)
             {
-                try await abort(opened.session)
+                try await context.abort(opened.session)
             }
             throw error
         }
@@ -86,19 +86,25 @@ struct MultipartUpload {
     private func begin() async throws -> Opened {
         let request = UploadRequest(
             key: object.key, size: object.size, partSize: partSize, attributes: attributes, condition: condition)
+        // The intent first: an upload that was opened and whose handle was lost with the process is found by its key.
+        let intent = UploadSession(
+            key: object.key, handle: UploadRecord.intentHandle(object.key), size: object.size, partSize: partSize)
+        var record = UploadRecord(
+            session: intent, sourceVersion: object.version, condition: condition, attributes: attributes,
+            isCutByContent: isCutByContent, openedAt: context.time.nowSeconds())
+        try await context.ledger.commit(.openUpload(record))
         let session: UploadSession
         do throws(StoreError) {
             session = try await context.target.beginUpload(request)
         } catch {
+            if error.retry == .never, !Task.isCancelled { try await context.ledger.record(.closeUpload(intent)) }
             throw TransferFailure(.target, error)
         }
-        let record = UploadRecord(
-            session: session, sourceVersion: object.version, condition: condition, attributes: attributes,
-            isCutByContent: isCutByContent, openedAt: context.time.nowSeconds())
+        record.session = session
         do {
-            try await context.ledger.commit(.openUpload(record))
+            try await context.ledger.commit(.closeUpload(intent), .openUpload(record))
         } catch {
-            if !Task.isCancelled { try await abort(session) }
+            if !Task.isCancelled { try await context.abort(session) }
             throw error
         }
         return Opened(session: session, present: [:], isContinued: false)
@@ -108,12 +114,13 @@ struct MultipartUpload {
     private func continued() async throws -> Opened? {
         var found: Opened?
         for record in context.openUploads.take(object.key) {
-            if found == nil, isContinuable(record), let present = try await parts(of: record.session) {
+            if found == nil, !record.isIntent, isContinuable(record), let present = try await parts(of: record.session)
+            {
                 found = Opened(session: record.session, present: present, isContinued: true)
                 let bytes = present.values.reduce(0) { $0 + $1.digest.length }
                 context.progress.update { $0.resumedBytes += bytes }
             } else {
-                try await abort(record.session)
+                try await context.discard(record)
             }
         }
         return found
@@ -157,10 +164,6 @@ struct MultipartUpload {
             try await context.target.completeUpload(request, of: session)
         }
     }
-
-    private func abort(_ session: UploadSession) async throws {
-        try await context.abort(session)
-    }
 }
 
 extension RecordedPart {
@@ -169,20 +172,5 @@ extension RecordedPart {
         stored.size == digest.length && stored.tag == tag
             && stored.checksums.agrees(with: ObjectChecksums(crc32c: digest.crc32c, crc64nvme: digest.crc64nvme))
                 != false
-    }
-}
-
-extension RunContext {
-    /// Best effort: an upload that cannot be aborted now stays in the ledger, and the next run tries again.
-    func abort(_ session: UploadSession) async throws {
-        do throws(StoreError) {
-            try await target.abortUpload(session)
-        } catch {
-            observer.handle(
-                .notice(
-                    "an unfinished upload of \(session.key) could not be aborted (\(error)); the next run tries again"))
-            return
-        }
-        try await ledger.commit(.closeUpload(session))
     }
 }

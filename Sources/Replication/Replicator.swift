@@ -124,7 +124,7 @@ package struct Replicator: Sendable {
             let key = record.session.key
             return (ReservedKeys.contains(key) || options.filter.includes(key)) && keys.map { $0.contains(key) } ?? true
         }
-        for record in rest { try await context.abort(record.session) }
+        for record in rest { try await context.discard(record) }
     }
 
     /// The target, behind a decorator that looks before it writes if it ignores the conditions of writes.

@@ -42,6 +42,7 @@ final class HistoryFaults: Sendable {
         let common: [(String, Fault)] = [("transient", .transient), ("forbidden", .error(.forbidden))]
         let lost: [(String, Fault)] = [("lost reply", .lostReply), ("lost request", .lostRequest)]
         guard let key else {
+            guard operation == .list else { return common }
             guard endsRuns else { return [("transient", .transient)] }
             return [
                 ("transient", .transient), ("refused", .error(.invalidResponse)),

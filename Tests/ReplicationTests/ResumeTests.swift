@@ -157,6 +157,48 @@ import Testing
         #expect(try await openUploads() == 0)
     }
 
+    @Test func `an upload whose handle was lost with the process is found and discarded`() async throws {
+        try await pair.put("large", EngineFixture.pattern(Self.size))
+        let interruption = pair.interruption
+        pair.targetSide = FaultStore(pair.target) { operation, _ in
+            // The upload is opened, and the run ends before it learns of it.
+            operation == .beginUpload ? .after { interruption.stop() } : nil
+        }
+        let killed = pair.ledgerSide
+        pair.ledgerSide = { FaultLedger($0, failsFrom: 3) }
+        try await pair.run()
+        #expect(try await openUploads() == 1)
+        (pair.targetSide, pair.ledgerSide) = (pair.target, killed)
+        let run = try await pair.run()
+        #expect(run.target.requests[.uploadPart] == Self.parts)
+        #expect(try await openUploads() == 0)
+        #expect(try await pair.isIdentical())
+    }
+
+    @Test func `an upload of others that has parts is not taken for a lost one`() async throws {
+        try await pair.put("large", EngineFixture.pattern(Self.size))
+        let foreign = try await pair.target.beginUpload(
+            UploadRequest(
+                key: "large", size: 4 << 20, partSize: 1 << 20, attributes: ObjectAttributes(), condition: .absent))
+        try await pair.sendPart(1, EngineFixture.pattern(1 << 20), of: foreign)
+        let ledger = try pair.openLedger()
+        try await ledger.apply([
+            .openUpload(
+                UploadRecord(
+                    session: UploadSession(
+                        key: "large", handle: UploadRecord.intentHandle("large"), size: Int64(Self.size),
+                        partSize: 1 << 20),
+                    sourceVersion: VersionToken("x"), condition: .absent, attributes: ObjectAttributes(),
+                    isCutByContent: false, openedAt: ImmediateTime().nowSeconds()))
+        ])
+        try await ledger.close()
+        try await pair.run()
+        #expect(try await openUploads() == 1)
+        let again = try pair.openLedger()
+        #expect(try await again.openUploads().isEmpty)
+        try await again.close()
+    }
+
     // MARK: Failed keys
 
     @Test func `what failed is tried before anything else`() async throws {
