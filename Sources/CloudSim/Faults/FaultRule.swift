@@ -131,7 +131,8 @@ package enum FaultAction: String, Codable, Sendable, CaseIterable {
     case slow
     /// Waits `milliseconds` (up to `maximumMilliseconds`, uniform) before handling the request.
     case latency
-    /// Answers 503 above `requestsPerSecond` per prefix (the key up to its last `/`).
+    /// Answers 503 (GCS 429) above `requestsPerSecond` per prefix (the key up to its last `/`; uploads to GCS that name the
+    /// object in their body share one).
     case rateLimit = "rate-limit"
     /// Handles the request as if its conditional headers and parameters were not there.
     case ignoreConditions = "ignore-conditions"
