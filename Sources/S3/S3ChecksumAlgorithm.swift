@@ -57,15 +57,23 @@ extension ObjectChecksums {
             return
         }
         self.init(
-            crc32c: headers[S3ChecksumAlgorithm.crc32c.header],
+            crc32c: Self.mayBeComposite(headers) ? nil : headers[S3ChecksumAlgorithm.crc32c.header],
             crc64nvme: headers[S3ChecksumAlgorithm.crc64nvme.header],
             type: headers["x-amz-checksum-type"])
     }
 
     /// The full-object CRC-32 of a reply, with the same reservations.
     static func crc32(s3 headers: HTTPHeaders) -> UInt32? {
-        guard headers["x-amz-content-sha256"] == nil, headers["x-amz-checksum-type"] != "COMPOSITE" else { return nil }
+        guard headers["x-amz-content-sha256"] == nil, headers["x-amz-checksum-type"] != "COMPOSITE",
+            !mayBeComposite(headers)
+        else { return nil }
         return headers["x-amz-checksum-crc32"].flatMap { ChecksumEncoding.fromBase64BigEndian($0) }
+    }
+
+    /// Whether the object was made of parts, as its ETag tells, and the server does not say of what its checksum is: some
+    /// emulators leave out both the type and the count behind a composite one. CRC-64/NVME is never composite.
+    private static func mayBeComposite(_ headers: HTTPHeaders) -> Bool {
+        headers["x-amz-checksum-type"] == nil && headers["etag"]?.contains("-") == true
     }
 
     /// From base64 texts; what is no such text is not a checksum.

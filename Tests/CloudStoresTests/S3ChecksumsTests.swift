@@ -113,6 +113,14 @@ import Testing
         #expect(store.learned.count == 1)
     }
 
+    @Test(arguments: [(nil, nil), ("COMPOSITE", nil), ("FULL_OBJECT", 0xE306_9283)] as [(String?, UInt32?)])
+    func aSumOfPartsIsNotTakenForThatOfTheBytes(type: String?, expected: UInt32?) async throws {
+        var headers: HTTPHeaders = ["ETag": "\"e-2\"", "Content-Length": "9", "x-amz-checksum-crc32c": "4waSgw=="]
+        if let type { headers.append("x-amz-checksum-type", type) }
+        let told = try await checksums(ScriptedTransport(Reply(200, headers)))
+        #expect(told == ObjectChecksums(crc32c: expected))
+    }
+
     @Test func aServerThatIgnoresThePinIsNoticed() async throws {
         let transport = ScriptedTransport(Reply(200, ["ETag": "\"other\"", "Content-Length": "9"]))
         let error = await #expect(throws: StoreError.self) { _ = try await checksums(transport) }

@@ -63,7 +63,11 @@ struct StoreFactory {
             endpoint: connection.endpoint, region: connection.region, profile: connection.profile,
             environment: environment,
             files: files)
-        let chain = AWSCredentialChain.standard(profile: connection.profile, environment: environment, files: { files })
+        // Read again at each refresh: whoever rotates the keys of a long run does it in these files.
+        let environment = environment
+        let chain = AWSCredentialChain.standard(
+            profile: connection.profile, environment: environment,
+            files: { () throws(AWSSharedFileError) in try AWSSharedFiles.load(environment: environment) })
         let store = S3Store(
             configuration: configuration, bucket: location.bucket, transport: transport,
             credentials: SharedCredentials(chain, now: seconds), now: seconds)
