@@ -46,6 +46,7 @@ let package = Package(
         systemLibrary("CXML2", pkgConfig: "libxml-2.0", apt: "libxml2-dev"),
         systemLibrary("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
         systemLibrary("CBLAKE3", pkgConfig: "libblake3", apt: "librust-blake3-dev"),
+        systemLibrary("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
 
         // Vocabulary and primitives.
@@ -53,6 +54,7 @@ let package = Package(
         module("Buffers"),
         module("Digests", ["CKernels", "CXXHash", "CBLAKE3"]),
         module("Cryptography", ["COpenSSL"]),
+        module("Compression", ["CZstd"]),
         module("XMLStreaming", ["CXML2"]),
         module("HTTPTransport", vocabulary + ["CCurl"]),
 
@@ -62,7 +64,7 @@ let package = Package(
         module("S3", cloudStore),
         module("GCS", cloudStore),
         module("AzureBlob", cloudStore),
-        module("Manifests", vocabulary + ["ObjectStores"]),
+        module("Manifests", vocabulary + ["Cryptography", "Compression", "ObjectStores"]),
         module(
             "SQLiteManifests",
             vocabulary + [
@@ -102,7 +104,10 @@ let package = Package(
         tests("HTTPTransportTests", vocabulary + ["HTTPTransport"]),
         tests("ObjectStoresTests", vocabulary + ["ObjectStores", "StoreConformance"]),
         tests("CloudStoresTests", cloudStore + ["S3", "GCS", "AzureBlob", "StoreConformance", "CloudSim"]),
-        tests("ManifestsTests", vocabulary + ["ObjectStores", "Manifests", "SQLiteManifests"]),
+        tests(
+            "ManifestsTests",
+            vocabulary + ["Cryptography", "Compression", "ObjectStores", "Manifests", "SQLiteManifests"]),
+        tests("CompressionTests", ["Compression"]),
         tests("ReplicationTests", vocabulary + ["ObjectStores", "Manifests", "SQLiteManifests", "Replication"]),
         tests("CloudSimTests", ["CloudSim"]),
     ]

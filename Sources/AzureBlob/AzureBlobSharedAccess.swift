@@ -1,6 +1,7 @@
 package import Cryptography
 import Digests
 import HTTPStores
+import ReplicationModel
 
 /// A service shared access signature that lets whoever has it read one blob for a while.
 /// Source: Azure Storage REST reference, create a service SAS.

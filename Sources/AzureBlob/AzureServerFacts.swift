@@ -1,4 +1,4 @@
-import HTTPStores
+import ReplicationModel
 
 /// What a store has learned from its server's replies.
 struct AzureServerFacts: Sendable {

@@ -4,23 +4,84 @@ import COpenSSL
 ///
 /// Unchecked: a key is not changed after it was made; each operation has a context of its own.
 final class AsymmetricKey: @unchecked Sendable {
+    enum Kind: String {
+        case rsa = "RSA"
+        case ed25519 = "Ed25519"
+
+        fileprivate var identifier: Int32 {
+            switch self {
+            case .rsa: EVP_PKEY_RSA
+            case .ed25519: EVP_PKEY_ED25519
+            }
+        }
+    }
+
     let pointer: OpaquePointer
 
-    /// Takes the key over; refuses any other kind than RSA.
-    init(rsa pointer: OpaquePointer) throws {
+    /// Takes the key over; refuses any other kind.
+    init(_ pointer: OpaquePointer, kind: Kind) throws {
         self.pointer = pointer
-        guard EVP_PKEY_get_base_id(pointer) == EVP_PKEY_RSA else {
-            throw CryptographyError(code: .invalidKey, message: "the key is not an RSA key")
+        guard EVP_PKEY_get_base_id(pointer) == kind.identifier else {
+            throw CryptographyError(code: .invalidKey, message: "the key is not an \(kind.rawValue) key")
         }
+    }
+
+    /// Reads `BEGIN PRIVATE KEY` (PKCS #8), and PKCS #1 for RSA, without a passphrase.
+    convenience init(privatePEM pem: String, kind: Kind) throws {
+        let encrypted = PassphraseRequest()
+        let pointer = try withInputBIO(pem) { bio in
+            PEM_read_bio_PrivateKey(bio, nil, refusePassphrase, Unmanaged.passUnretained(encrypted).toOpaque())
+        }
+        guard let pointer else {
+            if encrypted.wasAsked {
+                ERR_clear_error()
+                throw CryptographyError(
+                    code: .encryptedKey,
+                    message: "the private key is protected by a passphrase: store it without one")
+            }
+            throw CryptographyError.openSSL(.invalidKey, "the text is no private key in PEM form")
+        }
+        try self.init(pointer, kind: kind)
+    }
+
+    /// Reads `BEGIN PUBLIC KEY`.
+    convenience init(publicPEM pem: String, kind: Kind) throws {
+        guard let pointer = try withInputBIO(pem, { PEM_read_bio_PUBKEY($0, nil, nil, nil) }) else {
+            throw CryptographyError.openSSL(.invalidKey, "the text is no public key in PEM form")
+        }
+        try self.init(pointer, kind: kind)
     }
 
     deinit {
         EVP_PKEY_free(pointer)
     }
+
+    /// PKCS #8, unencrypted.
+    func privatePEM() throws -> String {
+        try withOutputBIO { PEM_write_bio_PrivateKey($0, pointer, nil, nil, 0, nil, nil) }
+    }
+
+    /// SubjectPublicKeyInfo.
+    func publicPEM() throws -> String {
+        try withOutputBIO { PEM_write_bio_PUBKEY($0, pointer) }
+    }
+}
+
+/// Notes that OpenSSL wanted a passphrase, for which it would otherwise ask on the terminal.
+private final class PassphraseRequest {
+    var wasAsked = false
+}
+
+private func refusePassphrase(
+    _: UnsafeMutablePointer<CChar>?, _: Int32, _: Int32, request: UnsafeMutableRawPointer?
+) -> Int32 {
+    // The request outlives the call: whoever passes it holds it.
+    if let request { Unmanaged<PassphraseRequest>.fromOpaque(request).takeUnretainedValue().wasAsked = true }
+    return -1
 }
 
 /// Lets OpenSSL read a text.
-func withInputBIO(_ text: String, _ read: (OpaquePointer) -> OpaquePointer?) throws -> OpaquePointer? {
+private func withInputBIO(_ text: String, _ read: (OpaquePointer) -> OpaquePointer?) throws -> OpaquePointer? {
     var text = text
     return try text.withUTF8 { bytes in
         guard let length = Int32(exactly: bytes.count) else {
@@ -33,7 +94,7 @@ func withInputBIO(_ text: String, _ read: (OpaquePointer) -> OpaquePointer?) thr
 }
 
 /// The text that OpenSSL writes.
-func withOutputBIO(_ write: (OpaquePointer) -> Int32) throws -> String {
+private func withOutputBIO(_ write: (OpaquePointer) -> Int32) throws -> String {
     let bio = demand(BIO_new(BIO_s_mem()), "write a text")
     defer { BIO_free(bio) }
     guard write(bio) == 1 else { throw CryptographyError.openSSL(.operationFailed, "the key could not be written") }

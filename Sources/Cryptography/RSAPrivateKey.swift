@@ -6,20 +6,7 @@ package struct RSAPrivateKey: Sendable {
 
     /// Reads `BEGIN PRIVATE KEY` (PKCS #8) and `BEGIN RSA PRIVATE KEY` (PKCS #1), without a passphrase.
     package init(pem: String) throws {
-        let encrypted = PassphraseRequest()
-        let pointer = try withInputBIO(pem) { bio in
-            PEM_read_bio_PrivateKey(bio, nil, refusePassphrase, Unmanaged.passUnretained(encrypted).toOpaque())
-        }
-        guard let pointer else {
-            if encrypted.wasAsked {
-                ERR_clear_error()
-                throw CryptographyError(
-                    code: .encryptedKey,
-                    message: "the private key is protected by a passphrase: store it without one")
-            }
-            throw CryptographyError.openSSL(.invalidKey, "the text is no private key in PEM form")
-        }
-        key = try AsymmetricKey(rsa: pointer)
+        key = try AsymmetricKey(privatePEM: pem, kind: .rsa)
     }
 
     private init(key: AsymmetricKey) {
@@ -38,7 +25,7 @@ package struct RSAPrivateKey: Sendable {
         else {
             throw CryptographyError.openSSL(.operationFailed, "an RSA key of \(bits) bits could not be generated")
         }
-        return RSAPrivateKey(key: try AsymmetricKey(rsa: generated))
+        return RSAPrivateKey(key: try AsymmetricKey(generated, kind: .rsa))
     }
 
     /// The signature of a message by PKCS #1 v1.5 over its SHA-256, as long as the modulus.
@@ -62,23 +49,10 @@ package struct RSAPrivateKey: Sendable {
 
     /// The private key in PKCS #8 form, unencrypted.
     package func pem() throws -> String {
-        try withOutputBIO { PEM_write_bio_PrivateKey($0, key.pointer, nil, nil, 0, nil, nil) }
+        try key.privatePEM()
     }
 
     package func publicKeyPEM() throws -> String {
-        try withOutputBIO { PEM_write_bio_PUBKEY($0, key.pointer) }
+        try key.publicPEM()
     }
-}
-
-/// Notes that OpenSSL wanted a passphrase, for which it would otherwise ask on the terminal.
-private final class PassphraseRequest {
-    var wasAsked = false
-}
-
-private func refusePassphrase(
-    _: UnsafeMutablePointer<CChar>?, _: Int32, _: Int32, request: UnsafeMutableRawPointer?
-) -> Int32 {
-    // The request outlives the call: whoever passes it holds it.
-    if let request { Unmanaged<PassphraseRequest>.fromOpaque(request).takeUnretainedValue().wasAsked = true }
-    return -1
 }

@@ -6,10 +6,7 @@ package struct RSAPublicKey: Sendable {
 
     /// Reads `BEGIN PUBLIC KEY`.
     package init(pem: String) throws {
-        guard let pointer = try withInputBIO(pem, { PEM_read_bio_PUBKEY($0, nil, nil, nil) }) else {
-            throw CryptographyError.openSSL(.invalidKey, "the text is no public key in PEM form")
-        }
-        key = try AsymmetricKey(rsa: pointer)
+        key = try AsymmetricKey(publicPEM: pem, kind: .rsa)
     }
 
     /// Whether the signature is the key's own of this message, by PKCS #1 v1.5 over its SHA-256.

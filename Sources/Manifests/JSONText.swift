@@ -43,6 +43,12 @@ package struct JSONText {
         needsComma = true
     }
 
+    /// Ends a line of JSON Lines; the next value begins another.
+    package mutating func endLine() {
+        bytes.append(UInt8(ascii: "\n"))
+        needsComma = false
+    }
+
     package mutating func null() { value(json: "null") }
 
     /// Leaves the field out when there is no value.

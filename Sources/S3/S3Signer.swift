@@ -1,7 +1,7 @@
 package import Cryptography
 import Digests
-import HTTPStores
 package import HTTPTransport
+import ReplicationModel
 
 /// Signature Version 4 in the form that S3 wants: a pure function from a request to the value of its Authorization
 /// header.

@@ -1,8 +1,8 @@
 import AzureBlob
 import Cryptography
 import Digests
-import HTTPStores
 import HTTPTransport
+import ReplicationModel
 import Testing
 
 /// Vectors computed independently or by the vendor's own client.

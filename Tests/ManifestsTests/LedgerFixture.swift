@@ -5,7 +5,7 @@ import ReplicationModel
 import SQLiteManifests
 
 /// A directory of its own for one test's ledger.
-final class LedgerFixture {
+final class LedgerFixture: Sendable {
     let directory: String
     var path: String { directory + "/pair.sqlite" }
 

@@ -1,4 +1,4 @@
-import HTTPStores
+import ReplicationModel
 
 /// Numbers as people read them.
 enum Format {

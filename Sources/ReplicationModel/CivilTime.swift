@@ -142,4 +142,45 @@ package struct CivilTime: Sendable, Hashable {
         "\(Self.padded(year, 4))-\(Self.padded(month))-\(Self.padded(day))"
             + "T\(Self.padded(hour)):\(Self.padded(minute)):\(Self.padded(second))Z"
     }
+
+    /// From nanoseconds since 1970, also before it.
+    package init(nanosecondsSince1970 nanoseconds: Int64) {
+        let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+        self.init(
+            secondsSince1970: rest < 0 ? seconds - 1 : seconds, nanosecond: Int(rest < 0 ? rest + 1_000_000_000 : rest))
+    }
+
+    /// `2026-11-21T03:04:05.000000000Z`: always all nine digits, so that moments sort as text. Years 0 to 9999.
+    package var rfc3339Nanoseconds: String {
+        String(unsafeUninitializedCapacity: 30) { text in
+            var end = 30
+            func put(_ letter: Character) {
+                end -= 1
+                text[end] = letter.asciiValue!
+            }
+            func put(_ value: Int, digits: Int) {
+                var value = value
+                for _ in 0..<digits {
+                    end -= 1
+                    text[end] = UInt8(ascii: "0") + UInt8(value % 10)
+                    value /= 10
+                }
+            }
+            put("Z")
+            put(nanosecond, digits: 9)
+            put(".")
+            put(second, digits: 2)
+            put(":")
+            put(minute, digits: 2)
+            put(":")
+            put(hour, digits: 2)
+            put("T")
+            put(day, digits: 2)
+            put("-")
+            put(month, digits: 2)
+            put("-")
+            put(year, digits: 4)
+            return 30
+        }
+    }
 }
