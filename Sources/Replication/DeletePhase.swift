@@ -36,16 +36,60 @@ struct DeletePhase {
         }
     }
 
+    /// Pointers go first, so that no reader finds one whose set is being deleted; sets that were held back stay whole.
     func run() async throws {
+        guard let pointers = context.pointers else { return try await eachPage { try await delete($0) } }
+        try await deletePointers(pointers)
+        var heldBack = 0
+        try await eachPage { candidates in
+            let rest = candidates.filter { !pointers.sets.isPointer($0.key) }
+            let free = rest.filter { !pointers.isHeldBack($0.key) }
+            heldBack += rest.count - free.count
+            try await delete(free)
+        }
+        guard heldBack > 0 else { return }
+        context.observer.handle(
+            .notice(
+                "\(heldBack) deletions are held back, because pointers of their sets are; the run that writes those does them"
+            ))
+    }
+
+    private func eachPage(_ body: ([DeleteCandidate]) async throws -> Void) async throws {
         var after: ObjectKey?
         while true {
             let candidates = try await ledger.deleteCandidates(after: after, limit: Self.page)
             guard let last = candidates.last else { return }
             after = last.key
-            let ready = await prepare(candidates)
-            try Task.checkCancellation()
-            try await delete(ready)
+            try await body(candidates)
         }
+    }
+
+    /// Pointers that the source no longer has, in the opposite order of their writing. A pointer that stays keeps its set.
+    private func deletePointers(_ pointers: PointerRun) async throws {
+        var ranked: [ArtifactSets.Rank: [DeleteCandidate]] = [:]
+        for candidate in pointers.deleteCandidates {
+            guard let rank = pointers.sets.rank(of: candidate.key) else { continue }
+            ranked[rank, default: []].append(candidate)
+        }
+        for rank in ranked.keys.sorted().reversed() {
+            var rest = (ranked[rank] ?? [])[...]
+            while !rest.isEmpty {
+                let candidates = rest.prefix(Self.page).filter { !pointers.isHeldBack($0.key) }
+                rest = rest.dropFirst(Self.page)
+                let deleted = try await delete(candidates)
+                for candidate in candidates where !deleted.contains(candidate.key) {
+                    pointers.holdBack(pointers.sets.prefix(of: candidate.key))
+                }
+            }
+        }
+    }
+
+    /// Returns the keys that are gone now.
+    @discardableResult
+    private func delete(_ candidates: [DeleteCandidate]) async throws -> Set<ObjectKey> {
+        let ready = await prepare(candidates)
+        try Task.checkCancellation()
+        return try await delete(ready)
     }
 
     private struct Ready {
@@ -98,7 +142,8 @@ struct DeletePhase {
         }
     }
 
-    private func delete(_ ready: [Ready]) async throws {
+    private func delete(_ ready: [Ready]) async throws -> Set<ObjectKey> {
+        var deleted: Set<ObjectKey> = []
         var rest = ready[...]
         while !rest.isEmpty {
             let batch = rest.prefix(context.target.capabilities.deleteBatch)
@@ -108,6 +153,7 @@ struct DeletePhase {
             for (item, result) in zip(batch, results) {
                 switch result {
                 case .success:
+                    deleted.insert(item.candidate.key)
                     try await context.ledger.record(.forget(item.candidate.key))
                     context.progress.update {
                         $0.deletedObjects += 1
@@ -129,6 +175,7 @@ struct DeletePhase {
                 }
             }
         }
+        return deleted
     }
 
     private func fail(_ candidate: DeleteCandidate, _ failure: TransferFailure) {

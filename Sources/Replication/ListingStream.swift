@@ -10,6 +10,8 @@ final class ListingStream {
 
     private let store: any ObjectStore
     private let side: TransferFailure.Side
+    /// Only keys that start with it.
+    private let prefix: ObjectKey
     private var cursor: String?
     private var lastKey: ObjectKey?
     private var emptyPages = 0
@@ -21,11 +23,13 @@ final class ListingStream {
     private let executor: (any TaskExecutor)?
 
     init(
-        _ store: any ObjectStore, side: TransferFailure.Side, executor: (any TaskExecutor)? = nil,
+        _ store: any ObjectStore, side: TransferFailure.Side, prefix: ObjectKey = ObjectKey([]),
+        executor: (any TaskExecutor)? = nil,
         unlistable: @escaping @Sendable (String, String) -> Void
     ) {
         self.store = store
         self.side = side
+        self.prefix = prefix
         self.executor = executor
         self.unlistable = unlistable
     }
@@ -68,7 +72,7 @@ final class ListingStream {
     }
 
     private func fetch(_ cursor: String?) -> Task<Result<ListPage, StoreError>, Never> {
-        let request = ListRequest(cursor: cursor, limit: store.capabilities.listPageLimit)
+        let request = ListRequest(prefix: prefix, cursor: cursor, limit: store.capabilities.listPageLimit)
         let store = store
         return Task(executorPreference: executor) {
             do throws(StoreError) { return .success(try await store.list(request)) } catch { return .failure(error) }
@@ -83,6 +87,9 @@ final class ListingStream {
                     previous == object.key
                         ? "the listing names \(object.key) twice"
                         : "the listing is not in key order: \(object.key) comes after \(previous)")
+            }
+            guard object.key.hasPrefix(prefix) else {
+                throw bad("the listing below \(prefix) names \(object.key)")
             }
             guard object.size >= 0 else { throw bad("the listing gives \(object.key) a negative size") }
             previous = object.key

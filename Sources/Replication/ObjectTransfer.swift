@@ -13,8 +13,10 @@ struct ObjectTransfer {
     let reason: CopyReason
     /// What the ledger says of the key before the copy.
     let row: LedgerRow?
+    /// Whether exactly the version listed is wanted, and no newer one.
+    var isPinned = false
 
-    /// Returns after the ledger has the row. Starts again from the new version when the source changes in between.
+    /// Returns after the ledger has the row. Starts again from the new version when the source changes in between, unless it is pinned.
     func run(_ listed: ListedObject) async throws {
         var object = listed
         var restarts = 0
@@ -29,9 +31,10 @@ struct ObjectTransfer {
                 context.observer.handle(.copied(row.key, size: row.size, reason: reason, evidence: evidence))
                 return
             } catch let failure as TransferFailure where failure.side == .source && failure.startsAgain {
+                if isPinned, failure.meansMoved { throw failure }
                 restarts += 1
                 guard restarts <= context.options.maxRestarts else { throw exhausted(failure, object) }
-                object = try await currentVersion(of: object)
+                if !isPinned { object = try await currentVersion(of: object) }
             }
         }
     }

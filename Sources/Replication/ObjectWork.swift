@@ -7,20 +7,35 @@ struct ObjectWork {
     let context: RunContext
     let decision: SyncDecision
     let joined: JoinedKey
+    /// Whether only the version listed may be copied: then a source that has moved on is the caller's to settle.
+    var isPinned = false
+
+    /// How it ended. What was left undone has been named to the observer.
+    enum Outcome {
+        /// The target has what the source has; or the source has the object no longer.
+        case settled
+        /// Why the target does not have it, to follow the key in a sentence.
+        case undone(String)
+        /// Only where it is pinned: the source has another version by now, or none, and nothing was written.
+        case moved
+    }
 
     /// Throws only what ends the run; a failure of this object alone goes to the observer.
-    func run() async throws {
+    @discardableResult
+    func run() async throws -> Outcome {
         do {
             try await decide()
             if context.failures.earlier.contains(joined.key), !context.options.dryRun {
                 try await context.ledger.record(.recovered(joined.key))
             }
+            return .settled
         } catch {
             let failure = TransferFailure(error)
             if Task.isCancelled {
                 if let size = decision.transferSize(joined) { context.progress.addLeft(size) }
                 throw CancellationError()
             }
+            if isPinned, failure.side == .source, failure.meansMoved { return .moved }
             context.failures.failedAgain(joined.key)
             switch failure.code {
             case .conflict:
@@ -29,12 +44,15 @@ struct ObjectWork {
                     $0.conflicts += 1
                 }
                 context.observer.handle(.skipped(joined.key, .conflict))
+                return .undone("was changed by somebody else")
             case .store(.notFound) where failure.side == .source:
                 context.progress.update { $0.vanishedObjects += 1 }
                 context.observer.handle(.skipped(joined.key, .vanished))
+                return .settled
             case .store(.archived):
                 context.progress.update { $0.skippedObjects += 1 }
                 context.observer.handle(.skipped(joined.key, .archived("archived")))
+                return .undone("is archived")
             default:
                 context.progress.update { $0.failedObjects += 1 }
                 context.observer.handle(.failed(joined.key, failure))
@@ -43,6 +61,7 @@ struct ObjectWork {
                         .failed(joined.key, message: failure.description, at: context.time.nowSeconds()))
                 }
                 if failure.endsRun { throw failure }
+                return .undone("failed")
             }
         }
     }
@@ -60,7 +79,9 @@ struct ObjectWork {
     /// Only the target has it: deleted with the rest if it is what this program wrote, else somebody else's.
     private func settleDeletion(_ target: ListedObject) async throws {
         guard try await isOwn(target) else { throw changedByOthers }
-        try await context.hold([DeleteCandidate(key: target.key, targetVersion: target.version, size: target.size)])
+        let candidate = DeleteCandidate(key: target.key, targetVersion: target.version, size: target.size)
+        try context.pointers?.noteVanished(candidate)
+        try await context.hold([candidate])
     }
 
     private func isOwn(_ target: ListedObject) async throws -> Bool {
@@ -123,6 +144,8 @@ struct ObjectWork {
             context.observer.handle(.wouldCopy(source.key, size: source.size, reason: reason))
             return
         }
-        try await ObjectTransfer(context: context, condition: condition, reason: reason, row: row).run(source)
+        let transfer = ObjectTransfer(
+            context: context, condition: condition, reason: reason, row: row, isPinned: isPinned)
+        try await transfer.run(source)
     }
 }

@@ -34,6 +34,8 @@ package enum SkipReason: Sendable, Hashable {
     case vanished
     /// Not deleted: the source has the object, although its listing did not show it.
     case deletionHeldBack
+    /// A pointer whose set is not complete at the target; why.
+    case setIncomplete(String)
 }
 
 /// What a run tells while it goes. Observers must be quick: they are called on the transfer's own task.

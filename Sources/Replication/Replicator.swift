@@ -158,25 +158,24 @@ package struct Replicator: Sendable {
         }
         defer { flusher.cancel() }
         if !context.failures.earlier.isEmpty, let stop = try await copyEarlierFailures(context, window) { return stop }
-        return try await withThrowingDiscardingTaskGroup { group in
+        let stop = try await withThrowingDiscardingTaskGroup { group in
             try await planAndStart(context, window: window, in: &group)
         }
+        return stop ?? context.budget.reached
     }
 
     /// Tries first what failed in earlier runs: these objects have waited longest.
     private func copyEarlierFailures(_ context: RunContext, _ window: ConcurrencyLimit) async throws -> RunStop? {
         let planner = planner
-        let limits = RunLimits(options: options, time: time)
-        let keys = context.failures.earlier.sorted()
+        // Pointers wait for their sets, however often they have failed.
+        let keys = context.failures.earlier.filter { context.pointers?.sets.isPointer($0) != true }.sorted()
         let stop: RunStop? = try await withThrowingDiscardingTaskGroup { group in
             var join = makeJoin(of: keys) { _ in }
             while !group.isCancelled, let joined = try await join.next() {
                 let decision = planner.decide(joined)
-                guard let size = decision.transferSize(joined) else { continue }
-                if let stop = limits.stop(before: size, moved: progress.counts.plannedBytes, time: time) {
-                    return stop
-                }
-                try await start(decision, joined, context, window: window, in: &group)
+                guard decision.isWork else { continue }
+                if let size = decision.transferSize(joined), let stop = context.budget.admit(size) { return stop }
+                try await start(decision, joined, of: nil, context, window: window, in: &group)
             }
             try Task.checkCancellation()
             return nil
@@ -188,19 +187,16 @@ package struct Replicator: Sendable {
     }
 
     private var planner: SyncPlanner {
-        SyncPlanner(
-            options: options, sourceVersionCoversAttributes: source.capabilities.versionCoversAttributes,
-            target: target.capabilities, targetRules: target.rules)
+        SyncPlanner(options: options, source: source, target: target)
     }
 
     private func planAndStart(
         _ context: RunContext, window: ConcurrencyLimit, in group: inout ThrowingDiscardingTaskGroup<any Error>
     ) async throws -> RunStop? {
         let planner = planner
-        let limits = RunLimits(options: options, time: time)
         var join = makeJoin()
+        var sets = context.pointers.map { SetStack($0.sets) }
         var tally = RunCounts()
-        var startedBytes: Int64 = 0
         var stop: RunStop?
         var candidates: [DeleteCandidate] = []
         defer { progress.update { $0.addListed(tally) } }
@@ -210,7 +206,7 @@ package struct Replicator: Sendable {
                 progress.update { $0.addListed(tally) }
                 tally = RunCounts()
                 try Task.checkCancellation()
-                if let stop = limits.stop(before: 0, moved: 0, time: time) { return stop }
+                if let stop = context.budget.checkTime() { return stop }
             }
             guard options.filter.includes(joined.key) else {
                 if !ReservedKeys.contains(joined.key) { tally.filteredObjects += 1 }
@@ -221,33 +217,44 @@ package struct Replicator: Sendable {
                 tally.sourceBytes.addSize(object.size)
             }
             if joined.target != nil { tally.targetObjects += 1 }
-            if context.failures.hasFailedAgain(joined.key) { continue }
+            if let left = sets?.enter(joined.key) { try await leave(left, context, window: window, in: &group) }
+            if context.failures.hasFailedAgain(joined.key) {
+                sets?.current.fail("\(joined.key) was tried in vain")
+                continue
+            }
             let decision = planner.decide(joined)
             if decision == .unchanged {
+                sets?.take(joined, decision)
                 tally.unchangedObjects += 1
                 tally.unchangedBytes.addSize(joined.source!.size)
             } else {
-                if let size = decision.transferSize(joined) {
-                    let moved = startedBytes - progress.counts.adoptedBytes
-                    stop = stop ?? limits.stop(before: size, moved: moved, time: time)
-                    if stop != nil { progress.addLeft(size) }
+                if let size = decision.transferSize(joined), let refused = context.budget.admit(size) {
+                    progress.addLeft(size)
                     // What a limit of bytes leaves for the next run is counted to the end; that costs listings only.
-                    if stop == .maxTransfer { continue }
-                    if let stop { return stop }
-                    startedBytes.addSize(size)
+                    guard refused == .maxTransfer else { return refused }
+                    stop = refused
+                    sets?.current.fail("a limit of the run was reached")
+                    continue
+                }
+                if sets?.take(joined, decision) == true {
+                    try context.pointers?.addPending()
+                    continue
                 }
                 if decision == .deleteCandidate, let object = joined.target {
-                    candidates.append(
-                        DeleteCandidate(key: object.key, targetVersion: object.version, size: object.size))
+                    let candidate = DeleteCandidate(
+                        key: object.key, targetVersion: object.version, size: object.size)
+                    try context.pointers?.noteVanished(candidate)
+                    candidates.append(candidate)
                     if candidates.count >= DeletePhase.page {
                         try await context.hold(candidates)
                         candidates.removeAll(keepingCapacity: true)
                     }
                 }
-                try await start(decision, joined, context, window: window, in: &group)
+                try await start(decision, joined, of: sets?.current, context, window: window, in: &group)
             }
         }
         try Task.checkCancellation()
+        if let left = sets?.leaveAll() { try await leave(left, context, window: window, in: &group) }
         progress.markListed()
         guard stop == nil else { return stop }
         try await context.hold(candidates)
@@ -255,16 +262,6 @@ package struct Replicator: Sendable {
     }
 
     private func makeJoin() -> MergeJoin {
-        let ledger = ledger
-        var after: ObjectKey?
-        var ledgerEnded = false
-        let rows: () async throws -> [LedgerRow]? = {
-            guard !ledgerEnded else { return nil }
-            let page = try await ledger.rows(after: after, limit: 1000)
-            ledgerEnded = page.count < 1000
-            after = page.last?.key ?? after
-            return page.isEmpty ? nil : page
-        }
         let observer = observer
         let progress = progress
         if let keys = options.keys {
@@ -274,16 +271,13 @@ package struct Replicator: Sendable {
             }
         }
         let filter = options.filter
-        let here = ListingStream(source, side: .source, executor: background) { name, reason in
+        return listing.join { name, reason in
             guard filter.includes(ObjectKey(name)) else { return }
             progress.update { $0.skippedObjects += 1 }
             observer.handle(.skipped(ObjectKey(name), .unlistable(reason)))
-        }
-        let there = ListingStream(target, side: .target, executor: background) { name, reason in
+        } thereUnlistable: { name, reason in
             observer.handle(.notice("at the target, \(ObjectKey(name)) is left as it is: \(reason)"))
         }
-        return MergeJoin(
-            source: { try await here.nextPage() }, target: { try await there.nextPage() }, rows: rows)
     }
 
     /// Just these keys, looked up one by one.
@@ -302,6 +296,10 @@ package struct Replicator: Sendable {
             })
     }
 
+    private var listing: PairListing {
+        PairListing(source: source, target: target, ledger: ledger, executor: background)
+    }
+
     private static func rows(for keys: [ObjectKey], in ledger: any Ledger) async throws -> [LedgerRow]? {
         var found: [LedgerRow] = []
         for key in keys { if let row = try await ledger.row(for: key) { found.append(row) } }
@@ -309,32 +307,54 @@ package struct Replicator: Sendable {
     }
 
     private func start(
-        _ decision: SyncDecision, _ joined: JoinedKey, _ context: RunContext, window: ConcurrencyLimit,
-        in group: inout ThrowingDiscardingTaskGroup<any Error>
+        _ decision: SyncDecision, _ joined: JoinedKey, of set: ArtifactSet?, _ context: RunContext,
+        window: ConcurrencyLimit, in group: inout ThrowingDiscardingTaskGroup<any Error>
     ) async throws {
         switch decision {
         case .unchanged, .deleteCandidate: break
         case .ignore: progress.update { $0.extraneousObjects += 1 }
         case .forget: if !options.dryRun { try await context.ledger.record(.forget(joined.key)) }
-        case .skip(let reason): skip(joined.key, reason)
-        case .keepForeign: skip(joined.key, .conflict)
+        case .skip(let reason):
+            context.skip(joined.key, reason)
+            set?.fail("\(joined.key) was skipped")
+        case .keepForeign: context.skip(joined.key, .conflict)
         case .copy, .compare, .settleConflict, .settleDeletion:
             try await window.acquire()
+            set?.begin()
             let work = ObjectWork(context: context, decision: decision, joined: joined)
             let started = group.addTaskUnlessCancelled(executorPreference: context.nextExecutor()) {
                 defer { window.release() }
-                try await work.run()
+                let outcome = try await work.run()
+                if case .undone(let why) = outcome { set?.fail("\(work.joined.key) \(why)") }
+                set?.end()
             }
             if !started { window.release() }
         }
     }
 
-    private func skip(_ key: ObjectKey, _ reason: SkipReason) {
-        progress.update {
-            $0.skippedObjects += 1
-            if reason == .conflict { $0.conflicts += 1 }
+    /// The listings have passed the end of sets, which now get their pointers as soon as their last object is done.
+    private func leave(
+        _ sets: [SetStack.Frame], _ context: RunContext, window: ConcurrencyLimit,
+        in group: inout ThrowingDiscardingTaskGroup<any Error>
+    ) async throws {
+        for frame in sets {
+            guard let pointers = context.pointers, frame.needsStep else {
+                frame.set.end()
+                continue
+            }
+            // Sets within have their permits already, so this one never keeps them from ending.
+            try await pointers.waiting.acquire()
+            frame.set.keepShare()
+            frame.set.end()
+            let step = PointerStep(
+                context: context, pointers: pointers, options: options, listing: listing, frame: frame,
+                window: window)
+            let started = group.addTaskUnlessCancelled {
+                defer { pointers.waiting.release() }
+                try await step.run()
+            }
+            if !started { pointers.waiting.release() }
         }
-        observer.handle(.skipped(key, reason))
     }
 
     // MARK: Deleting

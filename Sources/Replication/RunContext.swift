@@ -17,6 +17,9 @@ final class RunContext: Sendable {
     /// What earlier runs left open at the target.
     let openUploads: OpenUploads
     let failures: FailedKeys
+    /// The artifact sets of the run; nil where no pointer has to wait.
+    let pointers: PointerRun?
+    let budget: TransferBudget
     let options: ReplicationOptions
     let time: any Timekeeper
     let observer: any ReplicationObserver
@@ -38,6 +41,8 @@ final class RunContext: Sendable {
         self.pool = pool
         self.transfers = ConcurrencyLimit(options.concurrency)
         self.options = options
+        pointers = options.dryRun ? nil : options.sets.map { PointerRun($0, waiting: 2 * options.concurrency) }
+        budget = TransferBudget(RunLimits(options: options, time: time), time: time, progress: progress)
         self.time = time
         self.observer = observer
         self.progress = progress
@@ -47,6 +52,15 @@ final class RunContext: Sendable {
     func nextExecutor() -> (any TaskExecutor)? {
         guard !executors.isEmpty else { return nil }
         return executors[turn.wrappingAdd(1, ordering: .relaxed).newValue % executors.count]
+    }
+
+    /// Names a key that is left as it is.
+    func skip(_ key: ObjectKey, _ reason: SkipReason) {
+        progress.update {
+            $0.skippedObjects += 1
+            if reason == .conflict { $0.conflicts += 1 }
+        }
+        observer.handle(.skipped(key, reason))
     }
 
     /// Notes down what may be deleted once the whole run has proven that it may; a dry run tells of it at once.

@@ -29,6 +29,8 @@ package struct RunCounts: Sendable, Hashable {
     package var failedObjects = 0
     package var skippedObjects = 0
     package var conflicts = 0
+    /// Of those that were skipped: pointers whose set is not complete at the target.
+    package var heldPointers = 0
     /// Gone from the source between its listing and its turn: nothing to do, nothing failed.
     package var vanishedObjects = 0
     package var filteredObjects = 0

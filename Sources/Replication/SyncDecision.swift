@@ -30,6 +30,13 @@ struct SyncPlanner {
     let target: StoreCapabilities
     let targetRules: any ObjectRules
 
+    init(options: ReplicationOptions, source: any ObjectStore, target: any ObjectStore) {
+        self.options = options
+        sourceVersionCoversAttributes = source.capabilities.versionCoversAttributes
+        self.target = target.capabilities
+        targetRules = target.rules
+    }
+
     func decide(_ joined: borrowing JoinedKey) -> SyncDecision {
         guard let source = joined.source else {
             guard let target = joined.target else { return .forget }

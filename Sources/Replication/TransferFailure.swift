@@ -56,6 +56,9 @@ package struct TransferFailure: Error, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether the source's object is no longer the version that was asked for.
+    var meansMoved: Bool { code == .store(.versionChanged) || code == .store(.notFound) }
+
     package var description: String {
         switch side {
         case .source, .target: "\(side.rawValue): \(message)"

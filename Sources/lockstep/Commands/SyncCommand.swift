@@ -25,6 +25,7 @@ struct SyncCommand: AsyncParsableCommand {
               lockstep sync s3://data/train az://account/data/train --delete --max-delete 5%
               lockstep sync /srv/checkpoints s3://backup --target-endpoint http://127.0.0.1:9000
               lockstep sync s3://a s3://b --include '*.safetensors' --exclude '*' --dry-run
+              lockstep sync s3://models gs://models-replica --pointers '**/*.index.json' --pointers '**/latest'
               lockstep sync s3://a gs://b --json | jq -r 'select(.event=="failed").key'
 
             EXIT CODES
@@ -41,6 +42,8 @@ struct SyncCommand: AsyncParsableCommand {
     var endpoints: PairEndpointOptions
     @OptionGroup(title: "Which objects")
     var filters: FilterOptions
+    @OptionGroup(title: "What is written last")
+    var pointers: PointerOptions
     @OptionGroup(title: "How they are compared and replaced")
     var comparison: ComparisonOptions
     @OptionGroup(title: "Deleting")
@@ -55,6 +58,11 @@ struct SyncCommand: AsyncParsableCommand {
     func validate() throws {
         if filters.filesFrom != nil, deletion.delete {
             throw ValidationError("--delete needs whole listings, --files-from names single keys: use one of them")
+        }
+        if filters.filesFrom != nil, !pointers.pointers.isEmpty {
+            throw ValidationError(
+                "--pointers needs whole listings, which show that a set is complete, --files-from names single keys: use one of them"
+            )
         }
         if comparison.sizeOnly, comparison.checksum {
             throw ValidationError("--size-only and --checksum exclude each other")
@@ -72,6 +80,7 @@ struct SyncCommand: AsyncParsableCommand {
         var options = ReplicationOptions()
         options.filter = filters.filter
         options.keys = try filters.keys()
+        options.sets = pointers.sets
         options.comparison = comparison.comparison
         options.onConflict = comparison.onConflict
         options.deletion = deletion.deletion(

@@ -59,6 +59,7 @@ struct JSONSummary: Encodable {
     var extraneousObjects: Int
     var skippedObjects: Int
     var conflicts: Int
+    var heldPointers: Int
     var vanishedObjects: Int
     var failedObjects: Int
     var filteredObjects: Int
@@ -92,6 +93,7 @@ struct JSONSummary: Encodable {
         extraneousObjects = counts.extraneousObjects
         skippedObjects = counts.skippedObjects
         conflicts = counts.conflicts
+        heldPointers = counts.heldPointers
         vanishedObjects = counts.vanishedObjects
         failedObjects = counts.failedObjects
         filteredObjects = counts.filteredObjects

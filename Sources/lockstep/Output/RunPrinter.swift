@@ -45,6 +45,7 @@ extension SkipReason {
         case .missing: "the source has no object of that name"
         case .vanished: "it was deleted from the source before it could be read"
         case .deletionHeldBack: "it was not deleted: the source has it, although its listing did not show it"
+        case .setIncomplete(let reason): "held back, so that no reader finds an incomplete set: \(reason)"
         }
     }
 
@@ -58,6 +59,7 @@ extension SkipReason {
         case .missing: "missing"
         case .vanished: "vanished"
         case .deletionHeldBack: "deletion-held-back"
+        case .setIncomplete: "set-incomplete"
         }
     }
 }

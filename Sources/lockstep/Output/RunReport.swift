@@ -40,7 +40,8 @@ struct RunReport {
         add(counts.extraneousObjects, "only at the target (--delete removes them)")
         add(counts.filteredObjects, "left out by filters")
         add(counts.vanishedObjects, "gone from the source meanwhile")
-        add(counts.skippedObjects, "skipped")
+        add(counts.skippedObjects - counts.heldPointers, "skipped")
+        add(counts.heldPointers, "pointers held back")
         add(counts.failedObjects, "failed")
         lines.append(rest.joined(separator: ", "))
         if counts.resumedBytes > 0 {
