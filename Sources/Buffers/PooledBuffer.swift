@@ -21,6 +21,12 @@ package final class PooledBuffer: @unchecked Sendable {
         release(base, capacity)
     }
 
+    /// A part of the region as a buffer of its own, for stores to read into. Keeps the whole region.
+    package func portion(_ offset: Int, _ count: Int) -> PooledBuffer {
+        precondition(offset >= 0 && count >= 0 && offset + count <= capacity, "portion outside its buffer")
+        return PooledBuffer(base: base + offset, capacity: count) { _, _ in withExtendedLifetime(self) {} }
+    }
+
     /// The first `count` bytes as a shared slice.
     package func slice(_ count: Int) -> BufferSlice {
         BufferSlice(buffer: self, offset: 0, count: count)

@@ -31,6 +31,8 @@ package struct StoreCapabilities: Sendable {
     package var maxCopySize: Int64
     /// Whether `copyPart` works.
     package var copiesParts: Bool
+    /// Whether the parts of one upload may be of any sizes within `partSize`, so that content can decide where they end.
+    package var partsMayDiffer: Bool
     package var conditionalWrites: ConditionalWrites
     package var listingOrder: ListingOrder
     /// Most entries of one listing page.
@@ -50,7 +52,7 @@ package struct StoreCapabilities: Sendable {
     package init(
         partSize: ClosedRange<Int64>, partSizeMultiple: Int64 = 1, maxParts: Int, maxObjectSize: Int64,
         maxPutSize: Int64,
-        maxCopySize: Int64, copiesParts: Bool, conditionalWrites: ConditionalWrites,
+        maxCopySize: Int64, copiesParts: Bool, partsMayDiffer: Bool = true, conditionalWrites: ConditionalWrites,
         listingOrder: ListingOrder = .bytewise,
         listPageLimit: Int, deleteBatch: Int, versionCoversAttributes: Bool, reportsChecksums: Bool,
         attributesFollowBytes: Bool = true,
@@ -63,6 +65,7 @@ package struct StoreCapabilities: Sendable {
         self.maxPutSize = maxPutSize
         self.maxCopySize = maxCopySize
         self.copiesParts = copiesParts
+        self.partsMayDiffer = partsMayDiffer
         self.conditionalWrites = conditionalWrites
         self.listingOrder = listingOrder
         self.listPageLimit = listPageLimit

@@ -6,7 +6,8 @@ import ReplicationModel
 
 /// Copies one object: read a pinned version → digest → write under a condition → verify → ledger.
 ///
-/// Small objects go through one buffer, one read and one write; large ones through `MultipartUploader`.
+/// Small objects go through one buffer, one read and one write; large ones through `MultipartUploader`, or `DeltaUploader` where
+/// they are cut by content.
 struct ObjectTransfer {
     let context: RunContext
     let condition: WriteCondition
@@ -22,13 +23,16 @@ struct ObjectTransfer {
         var restarts = 0
         while true {
             do {
-                let (row, evidence) = try await copy(object)
+                let (row, segments) = try await copy(object)
                 try await context.ledger.record(.record(row))
+                if let segments {
+                    try await context.ledger.record(.segments(segments, of: row.key, at: row.targetVersion))
+                }
                 context.progress.update {
                     $0.copiedObjects += 1
                     $0.copiedBytes += row.size
                 }
-                context.observer.handle(.copied(row.key, size: row.size, reason: reason, evidence: evidence))
+                context.observer.handle(.copied(row.key, size: row.size, reason: reason, evidence: row.evidence))
                 return
             } catch let failure as TransferFailure where failure.side == .source && failure.startsAgain {
                 if isPinned, failure.meansMoved { throw failure }
@@ -45,9 +49,13 @@ struct ObjectTransfer {
         var receipt: WriteReceipt
         /// Without this program's own marks.
         var attributes: ObjectAttributes
+        /// How it is cut by content, where it was.
+        var segments: [ContentSegment]?
+        /// Objects of the target that it was partly made of.
+        var origins: Set<DeltaUploader.TargetVersion> = []
     }
 
-    private func copy(_ object: ListedObject) async throws -> (LedgerRow, EvidenceLevel) {
+    private func copy(_ object: ListedObject) async throws -> (LedgerRow, [ContentSegment]?) {
         // The permit is given back before the copy is verified: reading back takes permits of its own.
         let copied =
             object.size <= context.singleRequestLimit
@@ -59,10 +67,11 @@ struct ObjectTransfer {
         do {
             row.evidence = try await WriteVerification(context: context, key: object.key, digest: copied.digest)
                 .evidence(for: copied.receipt)
-            return (row, row.evidence)
+            return (row, copied.segments)
         } catch {
             // What is there now is this run's own and not proven: the next run writes it again.
             try await context.ledger.record(.record(row))
+            if TransferFailure(error).code == .corrupted { try await context.forgetSegments(of: copied.origins) }
             throw error
         }
     }
@@ -107,10 +116,23 @@ struct ObjectTransfer {
             throw TransferFailure(.source, .store(.versionChanged), "\(object.key) was replaced since it was listed")
         }
         let (attributes, fingerprint) = targetAttributes(description.attributes, object, digest: nil)
-        let upload = MultipartUpload(
-            context: context, object: object, attributes: attributes, condition: condition, fingerprint: fingerprint,
-            sourceChecksums: description.object.checksums, row: row, partSize: plan.partSize, isCutByContent: false)
-        let (digest, receipt) = try await MultipartUploader(upload: upload).run()
+        func upload(partSize: Int64, isCutByContent: Bool) -> MultipartUpload {
+            MultipartUpload(
+                context: context, object: object, attributes: attributes, condition: condition,
+                fingerprint: fingerprint, sourceChecksums: description.object.checksums, row: row, partSize: partSize,
+                isCutByContent: isCutByContent)
+        }
+        if let lanes = context.delta, let delta = lanes.plan(for: object, context) {
+            let uploader = DeltaUploader(
+                upload: upload(partSize: delta.targetPart, isCutByContent: true), plan: delta, lanes: lanes)
+            if let copied = try await uploader.run() {
+                return Copied(
+                    digest: copied.digest, receipt: copied.receipt, attributes: Provenance.strip(attributes),
+                    segments: copied.segments, origins: copied.origins)
+            }
+        }
+        let uploader = MultipartUploader(upload: upload(partSize: plan.partSize, isCutByContent: false))
+        let (digest, receipt) = try await uploader.run()
         return Copied(digest: digest, receipt: receipt, attributes: Provenance.strip(attributes))
     }
 

@@ -57,6 +57,10 @@ package struct ReplicationOptions: Sendable {
     package var concurrency = 32
     /// Bytes of a part, unless an object's size or a store's limit asks for more.
     package var partSize: Int64 = 8 << 20
+    /// Whether large objects are cut by content, so that what the target holds already is not sent.
+    package var delta = false
+    /// Where content is cut; the ledger knows nothing that was cut by other limits.
+    package var segments = SegmentCutter.Limits.standard
     /// Bytes to copy at most; nil: no limit.
     package var maxTransfer: Int64?
     package var maxDuration: Duration?

@@ -14,6 +14,8 @@ final class RunContext: Sendable {
     let transfers: ConcurrencyLimit
     /// Objects that are cut into parts and under way at the same time: few, so that each finishes soon.
     let largeObjects = ConcurrencyLimit(4)
+    /// Large objects that are cut by content; nil when none is to be.
+    let delta: DeltaLanes?
     /// What earlier runs left open at the target.
     let openUploads: OpenUploads
     let failures: FailedKeys
@@ -40,6 +42,7 @@ final class RunContext: Sendable {
         self.failures = failures
         self.pool = pool
         self.transfers = ConcurrencyLimit(options.concurrency)
+        self.delta = options.delta ? DeltaLanes(pool: pool) : nil
         self.options = options
         pointers = options.dryRun ? nil : options.sets.map { PointerRun($0, waiting: 2 * options.concurrency) }
         budget = TransferBudget(RunLimits(options: options, time: time), time: time, progress: progress)

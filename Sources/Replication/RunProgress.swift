@@ -20,6 +20,8 @@ package struct RunCounts: Sendable, Hashable {
     package var sentBytes: Int64 = 0
     /// Bytes of uploads that earlier runs had sent already.
     package var resumedBytes: Int64 = 0
+    /// Bytes that the target copied from objects that it held already.
+    package var avoidedBytes: Int64 = 0
     /// Found equal without copying.
     package var adoptedObjects = 0
     package var adoptedBytes: Int64 = 0
@@ -38,6 +40,9 @@ package struct RunCounts: Sendable, Hashable {
     package var extraneousObjects = 0
 
     package init() {}
+
+    /// What the target has of objects finished and unfinished, however it came there.
+    package var arrivedBytes: Int64 { sentBytes + resumedBytes + avoidedBytes }
 }
 
 extension Int64 {

@@ -36,4 +36,14 @@ uint64_t lockstep_crc64nvme_by(enum lockstep_crc_path path, uint64_t crc, const 
 void lockstep_crc_both_by(
     enum lockstep_crc_path path, uint32_t *crc32c, uint64_t *crc64nvme, const void *data, size_t n);
 
+// A rolling hash that decides where content is cut: each byte shifts the register by one bit and adds its word of the table, so that
+// the register depends on the last 64 bytes only.
+
+/// The register after n more bytes.
+uint64_t lockstep_gear_roll(uint64_t hash, const uint64_t table[256], const void *data, size_t n);
+
+/// How many of the bytes it takes until the register has all bits of the mask zero; 0 when it never does. The register is then the
+/// one after the last byte that was looked at.
+size_t lockstep_gear_find(uint64_t *hash, const uint64_t table[256], const void *data, size_t n, uint64_t mask);
+
 #endif

@@ -52,7 +52,8 @@ package final class FileStore: ObjectStore {
     package var capabilities: StoreCapabilities {
         StoreCapabilities(
             partSize: 1...(5 << 30), maxParts: FileUpload.maxParts, maxObjectSize: 1 << 60, maxPutSize: 5 << 30,
-            maxCopySize: 1 << 60, copiesParts: true, conditionalWrites: .enforced, listPageLimit: 1000,
+            maxCopySize: 1 << 60, copiesParts: true, partsMayDiffer: false, conditionalWrites: .enforced,
+            listPageLimit: 1000,
             deleteBatch: 1000,
             versionCoversAttributes: true, reportsChecksums: true, attributesFollowBytes: false,
             maxConcurrency: options.threads)

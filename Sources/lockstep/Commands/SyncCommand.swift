@@ -86,6 +86,7 @@ struct SyncCommand: AsyncParsableCommand {
         options.deletion = deletion.deletion(
             runFolder: CivilTime(secondsSince1970: context.time.nowSeconds()).basic + "-"
                 + Hex.encode(SecureRandom.bytes(4)))
+        options.delta = comparison.delta
         options.dryRun = comparison.dryRun
         try limits.apply(to: &options)
         return options

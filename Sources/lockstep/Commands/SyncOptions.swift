@@ -16,6 +16,12 @@ struct ComparisonOptions: ParsableArguments {
     @Option(help: "For target objects that somebody changed after the last run: keep them (exit 3), or replace them.")
     var onConflict: ReplicationOptions.ConflictPolicy = .keep
 
+    @Flag(
+        help:
+            "Cut changed large objects by content and copy what the target already holds inside it; upload only new bytes."
+    )
+    var delta = false
+
     @Flag(name: [.customShort("n"), .long], help: "Print what would be done; read only.")
     var dryRun = false
 

@@ -46,6 +46,8 @@ struct JSONSummary: Encodable {
     var copiedBytes: Int64
     var sentBytes: Int64
     var resumedBytes: Int64
+    /// Copied inside the target instead of sent.
+    var avoidedBytes: Int64
     var leftObjects: Int
     var leftBytes: Int64
     var listed: Bool
@@ -80,6 +82,7 @@ struct JSONSummary: Encodable {
         copiedBytes = counts.copiedBytes
         sentBytes = counts.sentBytes
         resumedBytes = counts.resumedBytes
+        avoidedBytes = counts.avoidedBytes
         leftObjects = counts.leftObjects
         leftBytes = counts.leftBytes
         listed = report.summary.isListed

@@ -26,18 +26,19 @@ struct ProgressReporter {
         let counts = progress.counts
         let listed = progress.isListed
         let done = counts.copiedObjects + counts.failedObjects
+        let arrived = counts.arrivedBytes
         var text = ""
         if console.isTerminal {
-            let share = listed && counts.plannedBytes > 0 ? Double(counts.sentBytes) / Double(counts.plannedBytes) : 0
+            let share = listed && counts.plannedBytes > 0 ? Double(arrived) / Double(counts.plannedBytes) : 0
             let filled = min(20, Int(share * 20))
             text += "[" + String(repeating: "█", count: filled) + String(repeating: "·", count: 20 - filled) + "] "
         }
         text += "\(Format.count(done))/\(Format.count(counts.plannedObjects))\(listed ? "" : "+") objects, "
         text +=
-            "\(Format.bytes(counts.sentBytes))/\(Format.bytes(counts.plannedBytes)), \(Format.rate(counts.sentBytes, elapsed))"
+            "\(Format.bytes(arrived))/\(Format.bytes(counts.plannedBytes)), \(Format.rate(counts.sentBytes, elapsed))"
         // What people look for first comes first: a narrow terminal cuts the rest off.
-        if listed, counts.sentBytes > 0, counts.plannedBytes > counts.sentBytes {
-            let left = Double(counts.plannedBytes - counts.sentBytes) / Double(counts.sentBytes) * Double(elapsed)
+        if listed, arrived > 0, counts.plannedBytes > arrived {
+            let left = Double(counts.plannedBytes - arrived) / Double(arrived) * Double(elapsed)
             text += ", \(Format.duration(Int64(left))) left"
         } else if !listed {
             text += ", listing \(Format.count(counts.sourceObjects))"

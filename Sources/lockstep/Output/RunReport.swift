@@ -47,6 +47,9 @@ struct RunReport {
         if counts.resumedBytes > 0 {
             lines.append("continued uploads of earlier runs: \(Format.bytes(counts.resumedBytes)) were there already")
         }
+        if counts.avoidedBytes > 0 {
+            lines.append("copied inside the target instead of sent: \(Format.bytes(counts.avoidedBytes))")
+        }
         lines.append("requests: source \(Self.text(source)); target \(Self.text(target))")
         if let left = leftText { lines.append(left) }
         switch summary.stop {
