@@ -15,6 +15,7 @@ struct Lockstep: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             SyncCommand.self, SweepCommand.self, ListCommand.self, CatCommand.self, StatCommand.self,
+            ManifestCommand.self,
         ])
 
     /// As the library's own, but for wrong arguments, which end with 2 as every other usage error of this program does.

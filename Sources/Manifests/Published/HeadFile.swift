@@ -1,7 +1,7 @@
 package import Cryptography
 import Digests
 import Foundation
-import ReplicationModel
+package import ReplicationModel
 
 /// The file of a head: a line of JSON, and a second one with the signature of the first's bytes without its line feed.
 package struct HeadFile: Sendable {
@@ -73,7 +73,7 @@ let lineFeed = UInt8(ascii: "\n")
 
 extension JSONText {
     /// A key as text, or under the name with `_base64` when its bytes are not UTF-8.
-    mutating func key(_ name: String, _ key: ObjectKey) {
+    package mutating func key(_ name: String, _ key: ObjectKey) {
         if let text = key.utf8 { field(name, text) } else { field(name + "_base64", Base64.encode(key.bytes)) }
     }
 }

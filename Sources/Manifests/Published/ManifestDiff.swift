@@ -1,4 +1,4 @@
-package import ReplicationModel
+import ReplicationModel
 
 /// One key that two manifests do not agree on.
 package enum ManifestDifference: Sendable, Hashable {

@@ -2,7 +2,7 @@ package import Buffers
 import Cryptography
 import Digests
 package import ObjectStores
-package import ReplicationModel
+import ReplicationModel
 
 /// The place where a manifest's files are: a control location's `.lockstep/manifest/`, or a copy of that folder.
 package struct ManifestFolder: Sendable {
@@ -53,7 +53,8 @@ package struct ManifestFolder: Sendable {
         return pages
     }
 
-    func head(_ listed: (sequence: Int64, object: ListedObject)) async throws -> HeadFile {
+    /// Reads one of `heads`, which is then sound in itself: form, signature by the key it names, number.
+    package func head(_ listed: (sequence: Int64, object: ListedObject)) async throws -> HeadFile {
         let name = "\(listed.object.key)"
         let bytes = try await headBytes(listed.object)
         let file = try HeadFile(parsing: bytes, name: name)
@@ -84,13 +85,17 @@ package struct ManifestFolder: Sendable {
     func content(of page: PublishedPage) async throws -> [UInt8] {
         let size = Int64(page.fileBytes)
         let buffer = try await pool.acquire(checking: page.fileBytes)
+        let reply: ReadReply
         do throws(StoreError) {
-            _ = try await store.read(
+            reply = try await store.read(
                 ReadRequest(
                     key: page.key, range: ByteRange(offset: 0, length: size), version: nil, objectSize: size),
                 into: buffer)
         } catch {
             throw try await explain(error, page)
+        }
+        guard reply.description.object.size == size else {
+            throw PageContent.damaged(page, Self.otherSize(reply.description.object.size, page))
         }
         return try PageContent.open(buffer.slice(page.fileBytes), page)
     }
@@ -104,12 +109,16 @@ package struct ManifestFolder: Sendable {
             do throws(StoreError) {
                 let found = try await store.head(page.key).object.size
                 guard found != Int64(page.fileBytes) else { return error }
-                return PageContent.damaged(page, "has \(found) bytes, and the head lists \(page.fileBytes)")
+                return PageContent.damaged(page, Self.otherSize(found, page))
             } catch {
                 return error.code == .notFound ? missing : error
             }
         default: return error
         }
+    }
+
+    private static func otherSize(_ found: Int64, _ page: PublishedPage) -> String {
+        "has \(found) bytes, and the head lists \(page.fileBytes)"
     }
 
     /// Listings are not trusted: they end, and never repeat a token.

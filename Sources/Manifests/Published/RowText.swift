@@ -43,6 +43,14 @@ struct RowText {
     }
 }
 
+extension LedgerRow {
+    /// The row as a manifest has it, without the line feed.
+    package func manifestLine() throws -> String {
+        var text = RowText()
+        return String(decoding: try text.line(self).dropLast(), as: UTF8.self)
+    }
+}
+
 /// Reads rows from lines of JSON. Fields it does not know are passed over; what is missing or of a wrong type is an error.
 struct RowParser {
     private let decoder = JSONDecoder()

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import HTTPTransport
+import Manifests
 import ObjectStores
 import ReplicationModel
 import Synchronization
@@ -67,6 +68,7 @@ struct CommandContext {
         case let failure as CommandFailure: failure
         case let error as StoreError:
             CommandFailure(ExitStatus(error.code), location.map { "\(ObjectKey($0)): \(error)" } ?? "\(error)")
+        case let error as ManifestError: CommandFailure(ExitStatus(error), error.message)
         default: CommandFailure(.internalError, "\(error)")
         }
     }

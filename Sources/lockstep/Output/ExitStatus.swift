@@ -9,6 +9,8 @@ enum ExitStatus: Int32 {
     case usage = 2
     /// Named objects failed or were skipped.
     case partial = 3
+    /// A check found differences.
+    case drift = 4
     case refused = 6
     case locked = 7
     /// A limit of time or bytes was reached.
@@ -45,6 +47,16 @@ enum ExitStatus: Int32 {
         case .unauthenticated, .forbidden, .missingContainer: self = .configuration
         case .throttled, .unavailable, .unreachable, .network: self = .temporary
         default: self = .partial
+        }
+    }
+
+    init(_ error: ManifestError) {
+        switch error.code {
+        case _ where error.isDrift: self = .drift
+        case .conflict: self = .temporary
+        case .foreignHead: self = .refused
+        case .tooLarge: self = .partial
+        default: self = .configuration
         }
     }
 
