@@ -101,9 +101,11 @@ class Lockstep:
     def __init__(self, state):
         self.state = state
 
+    def command(self, source, target, *flags):
+        return [os.environ["LOCKSTEP_BIN"], "sync", source, target, "--state", self.state, "--no-progress", *flags]
+
     def sync(self, sim, source, target, *flags):
-        command = [os.environ["LOCKSTEP_BIN"], "sync", source, target, "--state", self.state, "--no-progress", *flags]
-        return measure(sim, command, sim.environment)
+        return measure(sim, self.command(source, target, *flags), sim.environment)
 
 
 class Rclone:
@@ -112,7 +114,8 @@ class Rclone:
     name = "rclone"
     tuning = ["--fast-list", "--transfers", "32", "--checkers", "32"]
 
-    def sync(self, sim, source_bucket, target_bucket, *flags):
+    def command(self, sim, source_bucket, target_bucket, *flags):
+        """The command and the variables that name its remotes."""
         environment = {"RCLONE_CONFIG": "/dev/null"}
         for remote in ("SRC", "DST"):
             prefix = f"RCLONE_CONFIG_{remote}_"
@@ -126,8 +129,10 @@ class Rclone:
                 prefix + "CHUNK_SIZE": "16Mi",
             }
         rclone = str(pathlib.Path(sys.executable).parent / "rclone")
-        command = [rclone, "sync", f"src:{source_bucket}", f"dst:{target_bucket}", *self.tuning, *flags]
-        return measure(sim, command, environment)
+        return [rclone, "sync", f"src:{source_bucket}", f"dst:{target_bucket}", *self.tuning, *flags], environment
+
+    def sync(self, sim, source_bucket, target_bucket, *flags):
+        return measure(sim, *self.command(sim, source_bucket, target_bucket, *flags))
 
 
 def median(measurements, field):

@@ -38,6 +38,8 @@ extension GCSFailure {
         case 413: Self.tooLarge
         case 416: (.invalidRequest, "the range lies outside the object", .never)
         case 429: (.throttled, "the server asks to slow down", .transient)
+        // The service itself names a reason; if it had begun nevertheless, the condition of the repeated write shows it.
+        case 503 where operation == .put && !reason.isEmpty: (.throttled, "the server cannot answer now", .transient)
         // Not 429: the server may have begun.
         case 503: (.throttled, "the server cannot answer now", Self.uncertain(operation))
         case 500...599: (.unavailable, "the server failed", Self.uncertain(operation))

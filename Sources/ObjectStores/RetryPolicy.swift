@@ -2,10 +2,12 @@ import Synchronization
 
 /// How often and how long a failed call is tried again: exponential back-off with full jitter, and a budget that all calls share.
 ///
-/// The budget keeps a store in trouble from being asked ever more often: retries may be at most a share of the calls that succeed,
-/// plus a reserve (as in the retry quota of the AWS SDKs, "standard retry mode").
+/// The budget keeps a store in trouble from being asked ever more often: retries may be at most half of the calls that succeed, which
+/// outlasts any storm that lets two of three calls through, plus a reserve (as in the retry quota of the AWS SDKs, "standard retry mode").
 package struct RetryPolicy: Sendable {
     package var maxAttempts: Int
+    /// Attempts of a call that the store refuses because it is busy: minutes, for it will not be busy for ever.
+    package var maxRefusals: Int
     package var base: Duration
     package var cap: Duration
     /// Retries that may be spent before any call has succeeded.
@@ -14,10 +16,12 @@ package struct RetryPolicy: Sendable {
     package var earned: Double
 
     package init(
-        maxAttempts: Int = 8, base: Duration = .milliseconds(150), cap: Duration = .seconds(20), reserve: Double = 200,
-        earned: Double = 0.25
+        maxAttempts: Int = 8, maxRefusals: Int = 20,
+        base: Duration = .milliseconds(150), cap: Duration = .seconds(20), reserve: Double = 200,
+        earned: Double = 0.5
     ) {
         self.maxAttempts = maxAttempts
+        self.maxRefusals = maxRefusals
         self.base = base
         self.cap = cap
         self.reserve = reserve

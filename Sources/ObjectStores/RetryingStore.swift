@@ -48,7 +48,7 @@ package struct RetryingStore: ObjectStore {
     }
 
     private func wait(after error: StoreError, attempt: Int, repeatable: Bool) -> Duration? {
-        guard attempt < policy.maxAttempts else { return nil }
+        guard attempt < (error.code == .throttled ? policy.maxRefusals : policy.maxAttempts) else { return nil }
         let jittered = policy.delay(afterAttempt: attempt, random: Double.random(in: 0...1))
         switch error.retry {
         case .never: return nil

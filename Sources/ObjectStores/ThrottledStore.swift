@@ -19,13 +19,13 @@ package struct ThrottledStore: ObjectStore {
     package var rules: any ObjectRules { base.rules }
 
     private func throttled<R>(_ call: () async throws(StoreError) -> R) async throws(StoreError) -> R {
-        await limit.enter()
+        let round = await limit.enter()
         do throws(StoreError) {
             let result = try await call()
-            limit.leave(throttled: nil)
+            limit.leave(round, throttled: nil)
             return result
         } catch {
-            limit.leave(throttled: error.askedPause)
+            limit.leave(round, throttled: error.askedPause)
             throw error
         }
     }
@@ -95,10 +95,10 @@ package struct ThrottledStore: ObjectStore {
     }
 
     package func delete(_ requests: [DeleteRequest]) async -> [Result<Void, StoreError>] {
-        await limit.enter()
+        let round = await limit.enter()
         let results = await base.delete(requests)
         let pauses = results.compactMap { if case .failure(let error) = $0 { error.askedPause } else { nil } }
-        limit.leave(throttled: pauses.max())
+        limit.leave(round, throttled: pauses.max())
         return results
     }
 }

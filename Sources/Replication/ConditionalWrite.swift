@@ -35,7 +35,10 @@ struct ConditionalWrite {
             do throws(StoreError) {
                 return try await write()
             } catch {
-                let settles = error.retry == .unknownOutcome || (outcomeUnknown && Self.meansOverwritten(error))
+                // A condition that fails at once may do so because of a write of our own that a gateway answered with an error.
+                let settles =
+                    error.retry == .unknownOutcome || error.code == .preconditionFailed
+                    || (outcomeUnknown && Self.meansOverwritten(error))
                 guard settles else { throw conflictOrFailure(error) }
                 outcomeUnknown = true
                 if let receipt = try await readBack(after: error) { return receipt }

@@ -7,26 +7,36 @@ struct TargetCopy {
     let context: RunContext
 
     func copy(_ object: DeleteCandidate, to destination: ObjectKey) async throws {
-        let store = context.target
-        do throws(StoreError) {
-            if object.size <= store.capabilities.maxCopySize {
-                _ = try await store.copy(
-                    CopyRequest(
-                        source: object.key, sourceVersion: object.targetVersion, size: object.size,
-                        destination: destination,
-                        condition: .unconditional))
-                return
-            }
-        } catch {
-            throw TransferFailure(.target, error)
+        guard object.size > context.target.capabilities.maxCopySize else {
+            return try await copyAtOnce(object, to: destination)
         }
-        guard store.capabilities.copiesParts else {
+        guard context.target.capabilities.copiesParts else {
             throw TransferFailure(
                 .target, .store(.unsupportedOperation),
                 "the target cannot copy an object of \(object.size) bytes to the backup prefix, so it was not deleted; "
                     + "--permanent-delete deletes without a backup")
         }
         try await copyParts(object, to: destination)
+    }
+
+    /// The destination is this run's own and the source is pinned: a copy whose reply was lost is made again.
+    private func copyAtOnce(_ object: DeleteCandidate, to destination: ObjectKey) async throws {
+        let request = CopyRequest(
+            source: object.key, sourceVersion: object.targetVersion, size: object.size, destination: destination,
+            condition: .unconditional)
+        var attempt = 1
+        while true {
+            do throws(StoreError) {
+                _ = try await context.target.copy(request)
+                return
+            } catch {
+                guard error.retry == .unknownOutcome, attempt < ConditionalWrite.maxAttempts, !Task.isCancelled else {
+                    throw TransferFailure(.target, error)
+                }
+            }
+            try await context.time.sleep(for: .milliseconds(200 << attempt))
+            attempt += 1
+        }
     }
 
     private func copyParts(_ object: DeleteCandidate, to destination: ObjectKey) async throws {

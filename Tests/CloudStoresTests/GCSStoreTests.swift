@@ -86,7 +86,7 @@ import Testing
         (404, "notFound", "The specified bucket does not exist.", .missingContainer, .never),
         (429, "rateLimitExceeded", "", .throttled, .transient),
         (500, "backendError", "", .unavailable, .unknownOutcome),
-        (503, "backendError", "", .throttled, .unknownOutcome),
+        (503, "backendError", "", .throttled, .transient), (503, "", "", .throttled, .unknownOutcome),
         (501, "notImplemented", "", .unsupportedOperation, .never),
     ])
     func refusalsOfAWriteAreTold(

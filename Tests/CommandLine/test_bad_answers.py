@@ -1,47 +1,15 @@
 """Servers that break off, lie, lose replies and change under the run: no wrong byte arrives, no lie enters the ledger, and faults that end are got over."""
 
 import os
-import time
 
 import pytest
 
+from faults import CLOUD, COMPLETE, PART_WRITE, READ, WRITE, fault, kind  # noqa: F401
 from locations import MIB
 
 SMALL = os.urandom(100_000)
 LARGE = os.urandom(12 * MIB)
 PART = ("--part-size", "5M")
-#: Operations that read, write and complete, as the simulator's clouds call them.
-READ = {"s3": "GetObject", "gs": "GetObject", "az": "GetBlob"}
-WRITE = {"s3": "PutObject", "gs": "InsertObject", "az": "PutBlob"}
-CLOUD = {"s3": "s3", "gs": "gcs", "az": "azure"}
-
-
-@pytest.fixture(params=list(READ))
-def kind(request):
-    return request.param
-
-
-class Faults:
-    """Rules for the bucket of a location. One that was planned and did not happen fails the test."""
-
-    def __init__(self, sim):
-        self.sim, self.planned = sim, []
-
-    def __call__(self, place, action, **rule):
-        self.planned.append(self.sim.add_fault(action=action, cloud=CLOUD[place.kind], bucket=place.scope, **rule))
-
-    def end(self):
-        for rule in self.planned:
-            assert self.sim.fired(rule) > 0, f"fault {rule} of this test did not happen"
-        self.planned = []
-        self.sim.call("DELETE", "faults")
-
-
-@pytest.fixture
-def fault(sim):
-    faults = Faults(sim)
-    yield faults
-    faults.end()
 
 
 def all_at_once(lockstep, pairs):
@@ -160,10 +128,6 @@ def test_a_bit_that_flips_in_every_upload(location, source, lockstep, fault):
         lockstep.repair(source, target)
 
 
-PART_WRITE = {"s3": "UploadPart", "gs": "XMLPart", "az": "PutBlock"}
-COMPLETE = {"s3": "CompleteMultipartUpload", "gs": "XMLComplete", "az": "PutBlockList"}
-
-
 def test_a_bit_that_flips_in_a_part(location, source, lockstep, fault, kind):
     target = location(kind)
     source.put("large", LARGE)
@@ -225,24 +189,6 @@ def test_completing_that_goes_wrong_once(location, source, lockstep, fault, kind
     assert (summary["copied_objects"], summary["conflicts"]) == (1, 0)
     assert target.visible() == {"large": LARGE} and target.open_uploads() == []
     assert set(lockstep.sync(source.url, target.url).summary["requests"]["target"]) == {"list"}
-
-
-def test_a_storm_of_503_that_ends(sim, location, lockstep, fault, kind):
-    """Every request of both sides is refused for a while, then a third of them for as long again; the run gets over it."""
-    source, target = location(kind), location(kind)
-    objects = {f"k{number:02}": os.urandom(1000) for number in range(30)}
-    source.fill(objects)
-    storm = sim.add_fault(action="status", cloud=CLOUD[kind], status=503)
-    process = lockstep.start("sync", source.url, target.url, "--json", "--state", lockstep.state)
-    time.sleep(1)
-    assert sim.fired(storm) > 1
-    sim.call("DELETE", "faults")
-    for place in (source, target):
-        fault(place, "status", status=503, probability=0.3, seed=1)
-    outcome = lockstep.finish(process)
-    fault.end()
-    assert outcome.status == 0, outcome.err
-    assert outcome.summary["copied_objects"] == 30 and target.visible() == objects
 
 
 def test_a_lost_reply_to_the_probe(location, source, lockstep, fault, kind):

@@ -6,6 +6,7 @@
 import itertools
 import os
 import random
+import signal
 
 import pytest
 import requests
@@ -14,6 +15,7 @@ import kill_points
 from conftest import start_sim, stop_sim
 from locations import MIB, KINDS, FileLocation
 from lockstep_binary import Lockstep, binary
+from test_interruption import wait_until
 
 POINTS = int(os.environ.get("LOCKSTEP_KILL_POINTS", "8"))
 SEED = int(os.environ.get("LOCKSTEP_KILL_SEED", "1"))
@@ -71,6 +73,9 @@ class Trial:
     @property
     def environment(self):
         return self.lockstep.environment
+
+    def start(self, *flags):
+        return self.lockstep.start(*self.command[1:], *flags)
 
     def sync(self):
         return self.lockstep.sync(self.source.url, self.target.url, "--part-size", "5M", "--concurrency", str(WORKERS))
@@ -130,6 +135,13 @@ def has_parts(upload, target, sim):
     return "<Part>" in answer.text
 
 
+@pytest.fixture
+def trial(disk_sim, sources, tmp_path):
+    """One trial from S3 to S3."""
+    yield Trial(disk_sim, sources["s3"], KINDS["s3"].create(disk_sim), tmp_path)
+    disk_sim.call("DELETE", "faults")
+
+
 @pytest.fixture(params=PAIRS, ids=[f"{source}-to-{target}" for source, target in PAIRS])
 def pair(request, disk_sim, sources, tmp_path):
     """Makes trials of one pair, each with a target and a state of its own."""
@@ -185,4 +197,48 @@ def test_killed_again_and_again(pair):
         assert whole <= there
         whole = there
     trial.account()
+    trial.finish()
+
+
+SILENCE = {
+    "source": {"operation": "GetObject", "bytes": 1000},
+    "target": {"operation": "UploadPart", "bytes": 1000, "direction": "request"},
+}
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
+@pytest.mark.parametrize("side", SILENCE)
+def test_a_signal_while_a_server_is_silent(disk_sim, trial, side, number, status):
+    """Nothing comes any more on most connections: the run ends within ten seconds all the same, and is continued."""
+    place = trial.source if side == "source" else trial.target
+    disk_sim.call("DELETE", "requests")
+    rule = disk_sim.add_fault(action="stall-after-bytes", cloud="s3", bucket=place.bucket, nth=3, count=1000, **SILENCE[side])
+    process = trial.start()
+    wait_until(lambda: disk_sim.fired(rule) >= WORKERS, process)
+    outcome = trial.lockstep.interrupt(process, number, timeout=10)
+    assert outcome.status == status and outcome.summary["stopped"] == "interrupted"
+    disk_sim.call("DELETE", "faults")
+    trial.check_after_kill()
+    trial.finish()
+
+
+def test_a_run_that_is_paused_past_its_lease_has_lost_the_pair(disk_sim, trial):
+    """Another run takes over and finishes; the paused one wakes, is refused every commit, and changes nothing."""
+    rule = disk_sim.add_fault(action="latency", cloud="s3", bucket=trial.source.bucket, operation="GetObject", milliseconds=250)
+    paused = trial.start("--lease", "2s")
+    wait_until(lambda: len(trial.target.keys()) >= 2, paused)
+    paused.send_signal(signal.SIGSTOP)
+    try:
+        assert disk_sim.fired(rule) > 0
+        disk_sim.call("DELETE", "faults")
+        second = trial.lockstep.run(*trial.command[1:], "--lease", "2s", "--wait")
+        assert second.summary["copied_objects"] > 0 and trial.target.visible() == DATA
+        before = {key: trial.target.version(key) for key in DATA}
+    finally:
+        paused.send_signal(signal.SIGCONT)
+    first = trial.lockstep.finish(paused)
+    assert first.status == 7, first.err
+    assert {key: trial.target.version(key) for key in DATA} == before
+    trial.kills, trial.sent = 2, 0
+    disk_sim.call("DELETE", "requests")
     trial.finish()

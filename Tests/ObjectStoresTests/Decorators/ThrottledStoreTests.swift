@@ -70,6 +70,22 @@ import Testing
         #expect(crowd.most > 8 && crowd.most <= 20)
     }
 
+    @Test func aStoreThatRefusesEverythingIsLeftAloneEverLonger() async throws {
+        let base = HookedStore { (operation, _, number) throws(StoreError) in
+            if number != 6 { throw StoreError(.throttled, operation, message: "slow down", retry: .transient) }
+        }
+        let store = ThrottledStore(base, time: time)
+        for _ in 0..<5 { _ = try await failure { _ = try await store.head("k") } }
+        #expect(time.sleeps == [.milliseconds(250)])
+        // One success, and the patience is back.
+        _ = try await failure { _ = try await store.head("k") }
+        #expect(time.sleeps == [.milliseconds(250), .milliseconds(500)])
+        for _ in 0..<4 { _ = try await failure { _ = try await store.head("k") } }
+        #expect(time.sleeps.count == 2)
+        for _ in 0..<20 { _ = try await failure { _ = try await store.head("k") } }
+        #expect(time.sleeps.last == .seconds(20))
+    }
+
     @Test func nothingIsAskedBeforeTheTimeThatTheStoreNames() async throws {
         let base = HookedStore { (operation, _, number) throws(StoreError) in
             if number == 1 { throw .busy(operation, .after(.seconds(30))) }
