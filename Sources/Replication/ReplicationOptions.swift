@@ -50,6 +50,8 @@ package struct ReplicationOptions: Sendable {
     package var keys: [ObjectKey]?
     /// Objects that are written after the sets that they announce; nil: none. Not together with `keys`, which prove no set complete.
     package var sets: ArtifactSets?
+    /// Copied whatever the ledger says, replacing what is at the target.
+    package var replaced: Set<ObjectKey> = []
     package var dryRun = false
     /// Bytes of all buffers, and with them the ceiling of what is in flight.
     package var memory = 128 << 20

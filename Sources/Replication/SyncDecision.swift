@@ -46,6 +46,9 @@ struct SyncPlanner {
             }
             return .deleteCandidate
         }
+        if options.replaced.contains(joined.key) {
+            return readable(source) ?? .copy(.differs, joined.target.map { .matches($0.version) } ?? .absent)
+        }
         if let target = joined.target, options.comparison == .sizeOnly, source.size == target.size {
             return .unchanged
         }

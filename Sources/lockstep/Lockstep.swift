@@ -9,12 +9,13 @@ struct Lockstep: AsyncParsableCommand {
         discussion: """
             EXAMPLES
               lockstep sync s3://models gs://models-replica
+              lockstep check s3://models gs://models-replica
               lockstep ls az://account/container/prefix
               lockstep cat s3://models/config.json
             """,
         version: "0.1.0",
         subcommands: [
-            SyncCommand.self, SweepCommand.self, ListCommand.self, CatCommand.self, StatCommand.self,
+            SyncCommand.self, CheckCommand.self, SweepCommand.self, ListCommand.self, CatCommand.self, StatCommand.self,
             ManifestCommand.self,
         ])
 

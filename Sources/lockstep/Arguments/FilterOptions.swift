@@ -47,28 +47,10 @@ struct FilterOptions: ParsableArguments {
         ObjectFilter((includes + excludes).sorted { $0.place < $1.place }.map(\.rule))
     }
 
-    /// Largest list that is read into memory.
-    private static let maxListBytes = 256 << 20
-
     /// The keys of `--files-from`; empty lines are passed over, a carriage return at the end of a line is not part of the key.
     func keys() throws -> [ObjectKey]? {
         guard let filesFrom else { return nil }
-        let data: Data
-        do {
-            guard let file = filesFrom == "-" ? .standardInput : FileHandle(forReadingAtPath: filesFrom) else {
-                throw ValidationError("--files-from \(filesFrom) cannot be opened: \(String(cString: strerror(errno)))")
-            }
-            // Read as a stream: it may be a pipe.
-            data = try file.read(upToCount: Self.maxListBytes + 1) ?? Data()
-        } catch let error as ValidationError {
-            throw error
-        } catch {
-            throw ValidationError(
-                "--files-from \(filesFrom) cannot be read; name a file, a pipe or - for standard input")
-        }
-        guard data.count <= Self.maxListBytes else {
-            throw ValidationError("--files-from \(filesFrom) is larger than 256 MiB")
-        }
+        let data = try ListFile.read(filesFrom, option: "--files-from")
         return data.split(separator: UInt8(ascii: "\n")).compactMap { line in
             var bytes = Array(line)
             if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }

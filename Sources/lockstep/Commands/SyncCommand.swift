@@ -26,6 +26,7 @@ struct SyncCommand: AsyncParsableCommand {
               lockstep sync /srv/checkpoints s3://backup --target-endpoint http://127.0.0.1:9000
               lockstep sync s3://a s3://b --include '*.safetensors' --exclude '*' --dry-run
               lockstep sync s3://models gs://models-replica --pointers '**/*.index.json' --pointers '**/latest'
+              lockstep sync s3://a gs://b --repair-from report.txt
               lockstep sync s3://a gs://b --json | jq -r 'select(.event=="failed").key'
 
             EXIT CODES
@@ -46,6 +47,8 @@ struct SyncCommand: AsyncParsableCommand {
     var pointers: PointerOptions
     @OptionGroup(title: "How they are compared and replaced")
     var comparison: ComparisonOptions
+    @OptionGroup(title: "Repairing")
+    var repair: RepairOptions
     @OptionGroup(title: "Deleting")
     var deletion: DeletionOptions
     @OptionGroup(title: "Limits")
@@ -64,6 +67,13 @@ struct SyncCommand: AsyncParsableCommand {
                 "--pointers needs whole listings, which show that a set is complete, --files-from names single keys: use one of them"
             )
         }
+        let namesOther =
+            filters.filesFrom != nil || deletion.delete || comparison.sizeOnly || !pointers.pointers.isEmpty
+        if repair.repairFrom != nil, namesOther {
+            throw ValidationError(
+                "--repair-from names its keys and how they are compared: not with --files-from, --delete, --size-only or --pointers"
+            )
+        }
         if comparison.sizeOnly, comparison.checksum {
             throw ValidationError("--size-only and --checksum exclude each other")
         }
@@ -76,7 +86,7 @@ struct SyncCommand: AsyncParsableCommand {
         try await context.run { try await command.sync(context) }
     }
 
-    private func options(_ context: CommandContext) throws -> ReplicationOptions {
+    private func options(_ context: CommandContext) throws -> (ReplicationOptions, notices: [String]) {
         var options = ReplicationOptions()
         options.filter = filters.filter
         options.keys = try filters.keys()
@@ -89,11 +99,12 @@ struct SyncCommand: AsyncParsableCommand {
         options.delta = comparison.delta
         options.dryRun = comparison.dryRun
         try limits.apply(to: &options)
-        return options
+        let notices = try repair.apply(to: &options)
+        return (options, notices)
     }
 
     private func sync(_ context: CommandContext) async throws -> Int32 {
-        let options = try options(context)
+        let (options, notices) = try options(context)
         let rate = limits.limitRate.map { ByteRateLimit(bytesPerSecond: $0.bytes, time: context.time) }
         let source = try context.stores.open(try context.location(source), endpoints.source, for: .reading, rate: rate)
         let target = try context.stores.open(try context.location(target), endpoints.target, for: .writing)
@@ -102,7 +113,7 @@ struct SyncCommand: AsyncParsableCommand {
                 .usage, "source and target overlap: \(source.location) and \(target.location) share objects")
         }
         let pair = try await PairState.open(state, source: source, target: target, context: context)
-        let report = try await replicate(source, target, pair, options, context)
+        let report = try await replicate(source, target, pair, options, notices, context)
         try await pair.close()
         return report.exitCode
     }
@@ -133,11 +144,12 @@ struct SyncCommand: AsyncParsableCommand {
 
     private func replicate(
         _ source: OpenStore, _ target: OpenStore, _ pair: PairState, _ options: ReplicationOptions,
-        _ context: CommandContext
+        _ notices: [String], _ context: CommandContext
     ) async throws -> RunReport {
         let json = JSONPrinter(console: context.console, time: context.time)
         let people = RunPrinter(console: context.console, verbose: output.verbose, quiet: output.quiet)
         let observer: any ReplicationObserver = output.json ? json : people
+        for notice in notices { observer.handle(.notice(notice)) }
         let replicator = Replicator(
             source: source.store, target: target.store, ledger: pair.ledger, options: options,
             pool: BufferPool(limit: options.memory), time: context.time, nonce: Hex.encode(SecureRandom.bytes(16)),

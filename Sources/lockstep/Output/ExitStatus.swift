@@ -11,6 +11,8 @@ enum ExitStatus: Int32 {
     case partial = 3
     /// A check found differences.
     case drift = 4
+    /// A check found none, and could not prove that there are none.
+    case unproven = 5
     case refused = 6
     case locked = 7
     /// A limit of time or bytes was reached.
@@ -29,6 +31,18 @@ enum ExitStatus: Int32 {
             self = .partial
         } else {
             self = .ok
+        }
+    }
+
+    init(_ summary: CheckSummary) {
+        if let failure = summary.failure {
+            self = ExitStatus(failure)
+        } else {
+            switch summary.verdict {
+            case .inSync: self = .ok
+            case .drift: self = .drift
+            case .unproven: self = .unproven
+            }
         }
     }
 
