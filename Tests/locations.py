@@ -32,8 +32,13 @@ def without_marks(metadata):
     return {name: value for name, value in (metadata or {}).items() if not name.startswith("lockstep_")}
 
 
+def is_manifest(key):
+    """Whether the key belongs to the manifest that a run publishes at its target."""
+    return key.startswith(".lockstep/manifest/") or "/.lockstep/manifest/" in key
+
+
 class Location:
-    """A place for objects. `put` takes HEADERS and `metadata`; `attributes` gives back those that are set."""
+    """A place for objects; `keys` leaves the published manifest out. `put` takes HEADERS and `metadata`; `attributes` gives back those that are set."""
 
     @property
     def scope(self):
@@ -45,6 +50,9 @@ class Location:
             data, attributes = value if isinstance(value, tuple) else (value, {})
             self.put(key, data, **attributes)
         return self
+
+    def keys(self):
+        return [key for key in self.all_keys() if not is_manifest(key)]
 
     def content(self):
         """Key → bytes of everything that is there."""
@@ -83,7 +91,7 @@ class S3Location(Location):
         found = {name: head.get("".join(part.title() for part in name.split("_"))) for name in HEADERS}
         return tidy(found, head["Metadata"])
 
-    def keys(self):
+    def all_keys(self):
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix)
         return [item["Key"][len(self.prefix):] for page in pages for item in page.get("Contents", [])]
 
@@ -129,7 +137,7 @@ class GCSLocation(Location):
         blob = self.bucket.get_blob(key)
         return tidy({name: getattr(blob, name) for name in HEADERS}, blob.metadata)
 
-    def keys(self):
+    def all_keys(self):
         return [blob.name for blob in self.bucket.list_blobs()]
 
     def delete(self, key):
@@ -168,7 +176,7 @@ class AzureLocation(Location):
         found = {name: getattr(properties.content_settings, name) for name in HEADERS}
         return tidy(found, properties.metadata)
 
-    def keys(self):
+    def all_keys(self):
         return [blob.name for blob in self.container.list_blobs()]
 
     def delete(self, key):
@@ -228,7 +236,7 @@ class FileLocation(Location):
         names["cache_control"] = "cacheControl"
         return tidy({name: document.get(field) for name, field in names.items()}, document.get("userMetadata"))
 
-    def keys(self):
+    def all_keys(self):
         found = []
         for folder, _, files in os.walk(self.directory):
             for file in files:

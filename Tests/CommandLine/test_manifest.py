@@ -1,4 +1,4 @@
-"""`lockstep manifest`: manifests that this file writes from the format's description alone, and what ordinary tools make of them."""
+"""`lockstep manifest`: manifests that this file writes from the format's description alone, and those of runs as ordinary tools see them."""
 
 import base64
 import hashlib
@@ -25,6 +25,13 @@ def row(key, size=1, **fields):
 
 def key_bytes(row):
     return row["key"].encode() if "key" in row else base64.b64decode(row["key_base64"])
+
+
+def merkle_root(digests):
+    if len(digests) < 2:
+        return hashlib.sha256(b"\0" + digests[0] if digests else b"").digest()
+    half = 1 << ((len(digests) - 1).bit_length() - 1)
+    return hashlib.sha256(b"\1" + merkle_root(digests[:half]) + merkle_root(digests[half:])).digest()
 
 
 class Publisher:
@@ -63,12 +70,6 @@ class Publisher:
             **name("first", rows[0]), **name("last", rows[-1]),
         }
 
-    def root(self, digests):
-        if len(digests) < 2:
-            return hashlib.sha256(b"\0" + digests[0] if digests else b"").digest()
-        half = 1 << ((len(digests) - 1).bit_length() - 1)
-        return hashlib.sha256(b"\1" + self.root(digests[:half]) + self.root(digests[half:])).digest()
-
     def publish(self, objects, per_page=2, **changes):
         """Writes the next head and its pages; gives back the head's path."""
         rows = sorted(objects, key=key_bytes)
@@ -78,7 +79,7 @@ class Publisher:
             "format": "lockstep.manifest/1", "sequence": self.sequence, "previous": self.previous,
             "created_at": "2026-11-21T03:04:05Z", "source": "s3://a/@aws", "target": "gs://b/@gcs", "rows": len(rows),
             "bytes": sum(row["size"] for row in rows), "evidence": [sum(row["evidence"] == level for row in rows) for level in range(4)],
-            "hash": "sha256", "merkle_root": self.root([digest for digest, _ in pages]).hex(), "key_id": self.key_id,
+            "hash": "sha256", "merkle_root": merkle_root([digest for digest, _ in pages]).hex(), "key_id": self.key_id,
             "public_key": base64.b64encode(self.raw_key).decode(), "pages": [page for _, page in pages], **changes,
         }
         line = json.dumps(head, ensure_ascii=False).encode()
@@ -295,3 +296,71 @@ def test_the_documented_lines(publisher):
     newest = copy / f"heads/{2:016}.json"
     newest.write_text(newest.read_text().replace("gs://b/", "gs://c/"))
     shell(signature, copy, expect=1)
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def download(place, directory):
+    """A copy of the manifest folder, made by the store's own client."""
+    prefix = ".lockstep/manifest/"
+    for key in place.all_keys():
+        if key.startswith(prefix):
+            file = directory / key[len(prefix):]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(place.get(key))
+    return directory
+
+
+@pytest.mark.parametrize("kind", ["s3", "gs", "az", "file"])
+def test_what_a_run_publishes(lockstep, source, location, tmp_path, kind):
+    target = location(kind)
+    objects = {"a": b"one", "dir/b": b"22", "ü \"": b"", "z": b"3333"}
+    source.fill(objects)
+    source.put("typed", b"x", content_type="text/plain", metadata={"owner": "tests"})
+    lockstep.sync(source.url, target.url)
+    first = download(target, tmp_path / "first")
+    assert len(list(first.glob("heads/*"))) == 1
+
+    # A run that changes nothing publishes nothing.
+    lockstep.sync(source.url, target.url)
+    assert len(list(download(target, tmp_path / "again").glob("heads/*"))) == 1
+
+    source.put("z", b"changed")
+    lockstep.sync(source.url, target.url)
+    copy = download(target, tmp_path / "copy")
+    heads = sorted(copy.glob("heads/*"))
+    head, tail = heads[-1].read_bytes().splitlines()
+    document = json.loads(head)
+    assert [file.name for file in heads] == ["0000000000000001.json", "0000000000000002.json"]
+    assert document["previous"] == hashlib.sha256(heads[0].read_bytes()).hexdigest()
+    assert document["rows"] == 5 and document["bytes"] == 3 + 2 + 0 + 7 + 1
+
+    # By ordinary tools alone.
+    shutil.copy(lockstep.state / "signing-key.pub", copy / "replica.pub")
+    (copy / "line").write_bytes(head)
+    (copy / "signature").write_bytes(base64.b64decode(json.loads(tail)["signature"]))
+    shell("openssl pkeyutl -verify -pubin -inkey replica.pub -rawin -in line -sigfile signature", copy)
+    digests = [bytes.fromhex(page["sha256"]) for page in document["pages"]]
+    assert merkle_root(digests).hex() == document["merkle_root"] and len(digests) == 1
+    page = copy / f"pages/{digests[0].hex()}.jsonl.zst"
+    assert hashlib.sha256(page.read_bytes()).digest() == digests[0]
+    rows = [json.loads(line) for line in shell(f"zstd -dcq {page}", copy).decode().splitlines()]
+    assert [row["key"] for row in rows] == sorted([*objects, "typed"], key=str.encode)
+    by_key = {row["key"]: row for row in rows}
+    assert by_key["z"]["size"] == 7 and by_key["a"]["evidence"] >= 2
+    assert by_key["a"]["crc32c"] == f"{crc32c(objects['a']):08x}"
+    assert by_key["typed"]["attributes"]["metadata"] == {"owner": "tests"}
+
+    # And by this program, from the target, from the copy, and after a rollback.
+    lockstep.run("manifest", "verify", target.url, "--state", lockstep.state)
+    lockstep.run("manifest", "verify", copy, "--state", lockstep.state)
+    assert lockstep.run("manifest", "diff", target.url).out.startswith("* z  size ")
+    target.delete(".lockstep/manifest/heads/0000000000000002.json")
+    assert "2 was seen" in lockstep.run("manifest", "verify", target.url, "--state", lockstep.state, expect=4).err

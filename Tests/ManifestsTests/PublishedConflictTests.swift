@@ -22,8 +22,6 @@ import Testing
         ) async throws -> ManifestError.Code? {
             try await PublishedFixture.code { try await publisher.publish(fixture.ledger, after: previous) }
         }
-        #expect(try await code(stranger, nil) == .foreignHead)
-        #expect(try await code(stranger, first.state.anchor) == .foreignHead)
         #expect(try await code(otherPair, nil) == .foreignHead)
         #expect(
             try await code(
@@ -46,9 +44,8 @@ import Testing
         let rotated = try await stranger.publish(
             fixture.ledger, after: PublishedHeadAnchor(sequence: 4, digest: try await digest(fixture, 4)))
         #expect(rotated.head.sequence == 5)
-        #expect(try await code(fixture.publisher(), nil) == .foreignHead)
-        #expect(
-            try await fixture.publisher().publish(fixture.ledger, after: nil, adopting: true).head.sequence == 6)
+        // Two machines that run the same pair: the chain goes on, and its newest head says who signed it.
+        #expect(try await fixture.publisher().publish(fixture.ledger, after: third.state.anchor).head.sequence == 6)
         #expect(try await fixture.verifier().verify().heads == 6)
     }
 

@@ -28,8 +28,6 @@ package struct ManifestError: Error, Sendable, CustomStringConvertible {
 
         /// A file of the state (key, anchor, note) cannot be used.
         case badState
-        /// The ledger to be rebuilt is not empty.
-        case notEmpty
     }
 
     package var code: Code
@@ -49,7 +47,7 @@ package struct ManifestError: Error, Sendable, CustomStringConvertible {
         case .damagedHead, .damagedPage, .missingHead, .missingPage, .brokenChain, .badSignature, .wrongSigner,
             .replacedHead, .rolledBack:
             true
-        case .noManifest, .foreignHead, .conflict, .tooLarge, .memory, .badState, .notEmpty: false
+        case .noManifest, .foreignHead, .conflict, .tooLarge, .memory, .badState: false
         }
     }
 }

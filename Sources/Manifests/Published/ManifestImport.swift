@@ -1,7 +1,7 @@
 import Digests
 import ReplicationModel
 
-/// Fills an empty ledger from a published manifest: what a lost database is rebuilt with.
+/// Fills a ledger from a published manifest: what a lost database is rebuilt with, and one that was put back from an old copy.
 package struct ManifestImport: Sendable {
     package struct Counts: Sendable, Hashable {
         package var rows = 0
@@ -9,8 +9,6 @@ package struct ManifestImport: Sendable {
     }
 
     private static let batch = 512
-    /// Names the head that an import has begun with, so that it can be continued after an interruption.
-    private static let note = "manifest.import"
 
     private let folder: ManifestFolder
     private let verified: ManifestVerifier.Verified
@@ -22,35 +20,38 @@ package struct ManifestImport: Sendable {
         self.verified = verified
     }
 
-    /// Every page is checked once more as it is read. Throws `.notEmpty` when the ledger holds rows of its own.
+    /// Every page is checked once more as it is read. A row that the ledger holds stays when its evidence is as new: what is in it already was
+    /// true then and is true now, and a ledger that was put back from an old copy learns what came later.
     ///
-    /// Interrupted, it leaves rows that are true, and can be called again with the same head. At its end the ledger remembers the newest
-    /// head as published, so that the next run continues the chain.
+    /// Interrupted, it leaves rows that are true, and can be called again. At its end the ledger remembers the newest head as published, so
+    /// that the next run continues the chain.
+    /// - Returns: what was taken over.
     @concurrent
-    package func rebuild(_ ledger: any Ledger) async throws -> Counts {
-        let mark = Hex.encode(verified.file.anchor.digest)
-        if try await ledger.count() > 0, try await ledger.note(Self.note) != mark {
-            throw ManifestError(
-                .notEmpty, "the ledger already holds rows; move its file away to rebuild it from the manifest")
-        }
-        try await ledger.setNote(Self.note, mark)
+    package func restore(_ ledger: any Ledger) async throws -> Counts {
+        let wasEmpty = try await ledger.count() == 0
         var counts = Counts()
         var pages = PublishedRows(verified.head, in: folder)
         while let rows = try await pages.nextPage() {
             var rest = rows[...]
             while !rest.isEmpty {
                 try Task.checkCancellation()
-                try await ledger.apply(rest.prefix(Self.batch).map { .record($0) })
+                var wanted: [LedgerRow] = []
+                for row in rest.prefix(Self.batch) {
+                    if !wasEmpty, let known = try await ledger.row(for: row.key), known.verifiedAt >= row.verifiedAt {
+                        continue
+                    }
+                    wanted.append(row)
+                }
+                if !wanted.isEmpty { try await ledger.apply(wanted.map { .record($0) }) }
+                counts.rows += wanted.count
+                counts.bytes += wanted.reduce(0) { $0 + $1.size }
                 rest = rest.dropFirst(Self.batch)
             }
-            counts.rows += rows.count
-            counts.bytes += rows.reduce(0) { $0 + $1.size }
         }
-        // An older head was imported by choice: what is published next differs from the newest.
-        let isNewest = verified.newest == verified.file.anchor
-        try await PublishedState(anchor: verified.newest, revision: isNewest ? try await ledger.revision() : -1)
+        // What is published next differs from the newest head when an older one was imported by choice, or the ledger knows more.
+        let isCopy = wasEmpty && verified.newest == verified.file.anchor
+        try await PublishedState(anchor: verified.newest, revision: isCopy ? try await ledger.revision() : -1)
             .save(in: ledger)
-        try await ledger.setNote(Self.note, nil)
         return counts
     }
 }

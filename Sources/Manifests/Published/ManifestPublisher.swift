@@ -60,7 +60,7 @@ package struct ManifestPublisher: Sendable {
         _ ledger: any Ledger, after previous: PublishedHeadAnchor?, adopting: Bool = false
     ) async throws -> Publication {
         let heads = try await folder.heads()
-        let newest = try await Predecessor(folder: folder, key: key.publicKey, source: source, target: target)
+        let newest = try await Predecessor(folder: folder, source: source, target: target)
             .find(in: heads, remembered: previous, adopting: adopting)
         let stored = try await folder.pages()
         // Only pages that the newest head lists: any other one may be pruned at this moment.

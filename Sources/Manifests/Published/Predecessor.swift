@@ -4,7 +4,6 @@ import ObjectStores
 /// Which head a new one follows, and whether it is the one that the ledger expects.
 struct Predecessor {
     let folder: ManifestFolder
-    let key: Ed25519PublicKey
     let source: String
     let target: String
 
@@ -29,7 +28,8 @@ struct Predecessor {
             guard sequence >= remembered.sequence else {
                 throw rolledBack("the newest head is \(sequence), but this pair had published \(remembered.sequence)")
             }
-            // Later ones are this publisher's own if it died before the ledger could remember them.
+            // Later ones are this publisher's own if it died before the ledger could remember them, or those of another machine that
+            // runs the same pair: the chain goes on after either, and each head says who signed it.
             if let same = heads.first(where: { $0.sequence == remembered.sequence }) {
                 let digest = SHA256.hash(try await folder.headBytes(same.object))
                 guard digest == remembered.digest else {
@@ -37,9 +37,6 @@ struct Predecessor {
                 }
             }
             if sequence == remembered.sequence { return }
-        }
-        guard newest.head.publicKey == key else {
-            throw foreign("the head \(sequence) is signed by another key, \(newest.head.publicKey.id)")
         }
         guard newest.head.source == source, newest.head.target == target else {
             throw foreign("the head \(sequence) is of another pair, \(newest.head.source) to \(newest.head.target)")

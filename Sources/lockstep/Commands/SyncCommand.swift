@@ -55,6 +55,8 @@ struct SyncCommand: AsyncParsableCommand {
     var limits: LimitOptions
     @OptionGroup(title: "State")
     var state: StateOptions
+    @OptionGroup(title: "Published manifest")
+    var manifest: ManifestOptions
     @OptionGroup(title: "Output")
     var output: OutputOptions
 
@@ -68,10 +70,11 @@ struct SyncCommand: AsyncParsableCommand {
             )
         }
         let namesOther =
-            filters.filesFrom != nil || deletion.delete || comparison.sizeOnly || !pointers.pointers.isEmpty
+            filters.filesFrom != nil || deletion.delete || comparison.sizeOnly || comparison.delta
+            || !pointers.pointers.isEmpty
         if repair.repairFrom != nil, namesOther {
             throw ValidationError(
-                "--repair-from names its keys and how they are compared: not with --files-from, --delete, --size-only or --pointers"
+                "--repair-from names its keys and how they are compared: not with --files-from, --delete, --delta, --size-only or --pointers"
             )
         }
         if comparison.sizeOnly, comparison.checksum {
@@ -112,64 +115,24 @@ struct SyncCommand: AsyncParsableCommand {
             throw CommandFailure(
                 .usage, "source and target overlap: \(source.location) and \(target.location) share objects")
         }
-        let pair = try await PairState.open(state, source: source, target: target, context: context)
-        let report = try await replicate(source, target, pair, options, notices, context)
-        try await pair.close()
-        return report.exitCode
-    }
-
-    /// Ends the run when its lease is lost: another one goes on with the pair.
-    private func run(_ replicator: Replicator, under lease: PairLease) async -> RunSummary {
-        let run = Task { await replicator.run() }
-        let keeper = Task { () -> LedgerError? in
-            do { try await lease.keep() } catch {
-                guard let error = error as? LedgerError else { return nil }
-                run.cancel()
-                return error
-            }
-            return nil
-        }
-        var summary = await withTaskCancellationHandler {
-            await run.value
-        } onCancel: {
-            run.cancel()
-        }
-        keeper.cancel()
-        if let lost = await keeper.value {
-            summary.failure = TransferFailure(lost)
-            summary.stop = nil
-        }
-        return summary
-    }
-
-    private func replicate(
-        _ source: OpenStore, _ target: OpenStore, _ pair: PairState, _ options: ReplicationOptions,
-        _ notices: [String], _ context: CommandContext
-    ) async throws -> RunReport {
         let json = JSONPrinter(console: context.console, time: context.time)
         let people = RunPrinter(console: context.console, verbose: output.verbose, quiet: output.quiet)
         let observer: any ReplicationObserver = output.json ? json : people
         for notice in notices { observer.handle(.notice(notice)) }
-        let replicator = Replicator(
-            source: source.store, target: target.store, ledger: pair.ledger, options: options,
-            pool: BufferPool(limit: options.memory), time: context.time, nonce: Hex.encode(SecureRandom.bytes(16)),
-            observer: observer, executors: context.transport.executors)
-        let started = context.time.monotonic()
-        let reporter = Task {
-            guard !output.quiet, !output.noProgress else { return }
-            await ProgressReporter(console: context.console, progress: replicator.progress, time: context.time).run()
-        }
-        let summary = await run(replicator, under: pair.lease)
-        reporter.cancel()
-        await reporter.value
-        for store in [source, target] { for sentence in store.learned() { observer.handle(.notice(sentence)) } }
-        var report = RunReport(
-            summary: summary, source: source.meter.meter, target: target.meter.meter,
-            elapsed: context.time.monotonic() - started, dryRun: options.dryRun, exitCode: ExitStatus(summary).rawValue)
-        if summary.stop == .interrupted { report.exitCode = context.interruption.exitCode ?? 130 }
+        let pool = BufferPool(limit: options.memory)
+        let pair = try await PairState.open(state, source: source, target: target, context: context)
+        let published = try PairManifest.open(
+            manifest, state: state, source: source, target: target, targetConnection: endpoints.target, pool: pool,
+            context: context, say: { observer.handle(.notice($0)) })
+        let run = SyncRun(
+            source: source, target: target, pair: pair, manifest: published, options: options, pool: pool,
+            observer: observer, output: output, context: context)
+        let report = try await run.report()
+        try await pair.close()
         if output.json { json.finish(report) }
-        if let failure = summary.failure { context.console.error(failure.description) }
+        if let failure = report.summary.failure { context.console.error(failure.description) }
+        if let failure = report.manifestFailure { context.console.error(failure) }
         if !output.json, !output.quiet { for line in report.lines { context.console.say(line) } }
-        return report
+        return report.exitCode
     }
 }

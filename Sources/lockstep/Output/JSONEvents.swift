@@ -36,6 +36,15 @@ struct JSONSummary: Encodable {
     struct Requests: Encodable {
         var source: [String: Int]
         var target: [String: Int]
+        var control: [String: Int]?
+    }
+
+    struct Manifest: Encodable {
+        var sequence: Int64
+        var rows: Int64
+        var pages: Int
+        var newPages: Int
+        var sentBytes: Int64
     }
 
     var exitCode: Int32
@@ -71,6 +80,8 @@ struct JSONSummary: Encodable {
     var peakBufferBytes: Int
     var dryRun: Bool
     var requests: Requests
+    var manifest: Manifest?
+    var manifestError: String?
 
     init(_ report: RunReport) {
         let counts = report.summary.counts
@@ -105,7 +116,14 @@ struct JSONSummary: Encodable {
         targetObjects = counts.targetObjects
         peakBufferBytes = report.summary.peakBuffers
         dryRun = report.dryRun
-        requests = Requests(source: report.source.byName, target: report.target.byName)
+        requests = Requests(
+            source: report.source.byName, target: report.target.byName, control: report.control?.byName)
+        manifest = report.publication.map {
+            Manifest(
+                sequence: $0.head.sequence, rows: $0.head.totals.rows, pages: $0.head.pages.count,
+                newPages: $0.newPages, sentBytes: $0.sentBytes)
+        }
+        manifestError = report.manifestFailure
     }
 }
 

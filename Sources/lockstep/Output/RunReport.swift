@@ -1,11 +1,18 @@
+import Manifests
 import ObjectStores
 import Replication
 
 /// Everything that the end of a run says, for people and for programs.
 struct RunReport {
     var summary: RunSummary
+    /// nil when the ledger has not changed, or no manifest is wanted.
+    var publication: ManifestPublisher.Publication?
+    /// Why the manifest was not published.
+    var manifestFailure: String?
     var source: StoreMeter
     var target: StoreMeter
+    /// Requests to the place of the manifest.
+    var control: StoreMeter?
     /// Nanoseconds.
     var elapsed: Int64
     var dryRun: Bool
@@ -49,6 +56,9 @@ struct RunReport {
         }
         if counts.avoidedBytes > 0 {
             lines.append("copied inside the target instead of sent: \(Format.bytes(counts.avoidedBytes))")
+        }
+        if let head = publication?.head {
+            lines.append("manifest \(head.sequence) published: \(Format.objects(Int(head.totals.rows)))")
         }
         lines.append("requests: source \(Self.text(source)); target \(Self.text(target))")
         if let left = leftText { lines.append(left) }

@@ -1,0 +1,100 @@
+import Buffers
+import Cryptography
+import Foundation
+import Manifests
+import ObjectStores
+import SQLiteManifests
+
+/// The published manifest of one pair, as a run uses it: a lost or outdated ledger is rebuilt from it first, and a changed one is published last.
+struct PairManifest {
+    /// Its requests are counted apart from those of the target.
+    let control: OpenStore
+    private let key: SigningKeyFile
+    private let source: String
+    private let target: String
+    private let options: ManifestOptions
+    private let pool: BufferPool
+    private let time: any Timekeeper
+    private let say: @Sendable (String) -> Void
+
+    /// nil when no manifest is wanted.
+    static func open(
+        _ options: ManifestOptions, state: StateOptions, source: OpenStore, target: OpenStore,
+        targetConnection: Connection, pool: BufferPool, context: CommandContext,
+        say: @escaping @Sendable (String) -> Void
+    ) throws -> PairManifest? {
+        guard !options.noManifest else { return nil }
+        let control: OpenStore
+        if let location = options.control {
+            control = try context.stores.open(try context.location(location), options.connection, for: .writing)
+        } else {
+            control = try context.stores.open(target.location, targetConnection, for: .writing)
+        }
+        let path = state.state ?? StateDirectory.standardPath(environment: context.environment)
+        let key: SigningKeyFile
+        do {
+            key = try SigningKeyFile.loadOrCreate(options.signingKey ?? path + "/" + SigningKeyFile.name)
+        } catch let error as ManifestError {
+            throw CommandFailure(.configuration, error.description)
+        }
+        if let warning = key.warning { context.console.warn(warning) }
+        return PairManifest(
+            control: control, key: key, source: source.identity, target: target.identity, options: options, pool: pool,
+            time: context.time, say: say)
+    }
+
+    private var folder: ManifestFolder { ManifestFolder(control: control.store, pool: pool) }
+
+    /// Brings a ledger that was lost, or put back from an old copy, to what the newest manifest says. Costs one listing when there is nothing to do.
+    ///
+    /// What cannot be used is named, and the run compares both sides as it does without a manifest.
+    func recover(_ ledger: any Ledger) async throws {
+        let known = try await PublishedState.load(from: ledger)
+        do {
+            guard let newest = try await folder.heads().last, newest.sequence > known?.anchor.sequence ?? 0 else {
+                return
+            }
+            let verified = try await ManifestVerifier(folder, trusted: [], anchor: known?.anchor).verifyHeads()
+            guard verified.head.source == source, verified.head.target == target else {
+                let pair = "\(verified.head.source) to \(verified.head.target)"
+                say("\(folder.name) holds the manifest of another pair, \(pair)")
+                return
+            }
+            guard verified.head.publicKey == key.key.publicKey else {
+                say(
+                    "the manifest at \(folder.name) is signed by the key \(verified.head.publicKey.id), which is not here: "
+                        + "it is not believed, and both sides are compared")
+                return
+            }
+            try await restore(ledger, known)
+        } catch let error as StoreError where error.code == .missingContainer || error.code == .notFound {
+            // There is no target yet, or never will be: the run says so where it matters.
+        } catch  where error is ManifestError || error is StoreError {
+            say("the manifest at \(folder.name) is not used: \(error)")
+        }
+    }
+
+    private func restore(_ ledger: any Ledger, _ known: PublishedState?) async throws {
+        let verified = try await ManifestVerifier(folder, trusted: [key.key.publicKey], anchor: known?.anchor).verify()
+        let isEmpty = try await ledger.count() == 0
+        let counts = try await ManifestImport(verified, from: folder).restore(ledger)
+        guard counts.rows > 0 else { return }
+        let reason = isEmpty ? "the ledger was empty" : "the ledger was older than the newest manifest"
+        say("\(reason): \(Format.count(counts.rows)) rows were taken from manifest \(verified.head.sequence)")
+    }
+
+    /// Publishes the ledger if it has changed since the last publication; nil when it has not.
+    func publish(_ ledger: any Ledger) async throws -> ManifestPublisher.Publication? {
+        let known = try await PublishedState.load(from: ledger)
+        let revision = try await ledger.revision()
+        guard revision != known?.revision, revision > 0 || known != nil else { return nil }
+        let publisher = ManifestPublisher(
+            control: control.store, key: key.key, pool: pool, sourceIdentity: source, targetIdentity: target,
+            time: time, keep: options.keepManifests)
+        let publication = try await publisher.publish(
+            ledger, after: known?.anchor, adopting: options.adoptManifest)
+        try await publication.state.save(in: ledger)
+        for notice in publication.notices { say(notice) }
+        return publication
+    }
+}
