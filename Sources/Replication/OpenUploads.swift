@@ -19,10 +19,10 @@ final class OpenUploads: Sendable {
         records.withLock { $0.removeValue(forKey: key) ?? [] }.reversed()
     }
 
-    /// Takes out those that nobody took and that `isWanted` names.
+    /// Takes out those that nobody took and that `isWanted` names, in key order.
     func takeRest(where isWanted: (UploadRecord) -> Bool) -> [UploadRecord] {
         records.withLock { records in
-            let rest = records.values.joined().filter(isWanted)
+            let rest = records.keys.sorted().flatMap { records[$0]! }.filter(isWanted)
             for record in rest { records[record.session.key] = nil }
             return rest
         }
