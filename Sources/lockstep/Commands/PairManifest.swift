@@ -10,6 +10,8 @@ struct PairManifest {
     /// Its requests are counted apart from those of the target.
     let control: OpenStore
     private let key: SigningKeyFile
+    /// Remembers the newest head for `manifest verify` and for a ledger that is lost.
+    private let anchor: AnchorFile
     private let source: String
     private let target: String
     private let options: ManifestOptions
@@ -30,16 +32,13 @@ struct PairManifest {
         } else {
             control = try context.stores.open(target.location, targetConnection, for: .writing)
         }
-        let path = state.state ?? StateDirectory.standardPath(environment: context.environment)
-        let key: SigningKeyFile
-        do {
-            key = try SigningKeyFile.loadOrCreate(options.signingKey ?? path + "/" + SigningKeyFile.name)
-        } catch let error as ManifestError {
-            throw CommandFailure(.configuration, error.description)
-        }
-        if let warning = key.warning { context.console.warn(warning) }
+        let key = try context.signingKey(options.signingKey, state: state.state)
+        let found = FoundManifest(
+            folder: ManifestFolder(control: control.store, pool: pool), identity: control.identity)
+        let anchor = AnchorFile(path: context.anchorPath(found, in: context.statePath(state.state)))
         return PairManifest(
-            control: control, key: key, source: source.identity, target: target.identity, options: options, pool: pool,
+            control: control, key: key, anchor: anchor, source: source.identity, target: target.identity,
+            options: options, pool: pool,
             time: context.time, say: say)
     }
 
@@ -50,11 +49,12 @@ struct PairManifest {
     /// What cannot be used is named, and the run compares both sides as it does without a manifest.
     func recover(_ ledger: any Ledger) async throws {
         let known = try await PublishedState.load(from: ledger)
+        let anchor = try known?.anchor ?? anchor.load()
         do {
             guard let newest = try await folder.heads().last, newest.sequence > known?.anchor.sequence ?? 0 else {
                 return
             }
-            let verified = try await ManifestVerifier(folder, trusted: [], anchor: known?.anchor).verifyHeads()
+            let verified = try await ManifestVerifier(folder, trusted: [], anchor: anchor).verifyHeads()
             guard verified.head.source == source, verified.head.target == target else {
                 let pair = "\(verified.head.source) to \(verified.head.target)"
                 say("\(folder.name) holds the manifest of another pair, \(pair)")
@@ -66,7 +66,7 @@ struct PairManifest {
                         + "it is not believed, and both sides are compared")
                 return
             }
-            try await restore(ledger, known)
+            try await restore(ledger, anchor)
         } catch let error as StoreError where error.code == .missingContainer || error.code == .notFound {
             // There is no target yet, or never will be: the run says so where it matters.
         } catch  where error is ManifestError || error is StoreError {
@@ -74,8 +74,8 @@ struct PairManifest {
         }
     }
 
-    private func restore(_ ledger: any Ledger, _ known: PublishedState?) async throws {
-        let verified = try await ManifestVerifier(folder, trusted: [key.key.publicKey], anchor: known?.anchor).verify()
+    private func restore(_ ledger: any Ledger, _ anchor: PublishedHeadAnchor?) async throws {
+        let verified = try await ManifestVerifier(folder, trusted: [key.key.publicKey], anchor: anchor).verify()
         let isEmpty = try await ledger.count() == 0
         let counts = try await ManifestImport(verified, from: folder).restore(ledger)
         guard counts.rows > 0 else { return }
@@ -94,6 +94,7 @@ struct PairManifest {
         let publication = try await publisher.publish(
             ledger, after: known?.anchor, adopting: options.adoptManifest)
         try await publication.state.save(in: ledger)
+        try anchor.save(publication.state.anchor)
         for notice in publication.notices { say(notice) }
         return publication
     }

@@ -21,8 +21,7 @@ struct PublishedSource {
     ) async throws -> PublishedSource {
         let folder = ManifestFolder(control: target.store, pool: pool)
         let keyPath =
-            trustKey ?? (state ?? StateDirectory.standardPath(environment: context.environment)) + "/"
-            + SigningKeyFile.publicName
+            trustKey ?? context.statePath(state) + "/" + SigningKeyFile.publicName
         do {
             guard let key = try SigningKeyFile.loadPublic(keyPath) else {
                 throw CommandFailure(
@@ -30,7 +29,10 @@ struct PublishedSource {
                     "there is no public key in \(keyPath), so nobody knows who signed the manifest; name one with --trust-key"
                 )
             }
-            let verified = try await ManifestVerifier(folder, trusted: [key], anchor: nil).verify()
+            // A manifest that was put back from an old copy is not the newest one, however well it is signed.
+            let found = FoundManifest(folder: folder, identity: target.identity)
+            let anchor = try AnchorFile(path: context.anchorPath(found, in: context.statePath(state))).load()
+            let verified = try await ManifestVerifier(folder, trusted: [key], anchor: anchor).verify()
             return PublishedSource(
                 reader: PublishedManifestReader(verified, in: folder),
                 name: "manifest \(verified.head.sequence) of \(verified.head.source)", sequence: verified.head.sequence,
