@@ -60,4 +60,34 @@ extension LedgerRow {
             blake3: isNull(12) ? nil : Blob.read(statement, 12))
         guard check == sqlite3_column_int64(statement, 10) else { return nil }
     }
+
+    /// Rows after `key` in key order. Throws what `damaged` makes when one fails its check.
+    static func page(
+        _ db: Database, after key: ObjectKey?, limit: Int, damaged: () -> LedgerError
+    ) throws -> [LedgerRow] {
+        let statement = try db.cachedStatement(
+            sql: "SELECT \(columns) FROM object WHERE key > ? ORDER BY key LIMIT ?")
+        // Every BLOB is greater than the empty one, and no key is empty.
+        try statement.setArguments([(key ?? ObjectKey([])).blob, limit])
+        var rows: [LedgerRow] = []
+        rows.reserveCapacity(limit)
+        try statement.forEachRow { columns in
+            // A damaged tree may lead in circles, and the caller would page through it for ever.
+            guard let row = LedgerRow(columns), rows.last.map({ $0.key < row.key }) ?? key.map({ $0 < row.key }) ?? true
+            else { throw damaged() }
+            rows.append(row)
+        }
+        return rows
+    }
+
+    static func find(_ key: ObjectKey, in db: Database, damaged: () -> LedgerError) throws -> LedgerRow? {
+        let statement = try db.cachedStatement(sql: "SELECT \(columns) FROM object WHERE key = ?")
+        try statement.setArguments([key.blob])
+        var found: LedgerRow?
+        try statement.forEachRow { columns in
+            guard let row = LedgerRow(columns) else { throw damaged() }
+            found = row
+        }
+        return found
+    }
 }

@@ -55,33 +55,14 @@ package final class SQLiteLedgerReader: LedgerReader {
     package func rows(after key: ObjectKey?, limit: Int) async throws(LedgerError) -> [LedgerRow] {
         let path = path
         return try await access { db in
-            let statement = try db.cachedStatement(
-                sql: "SELECT \(LedgerRow.columns) FROM object WHERE key > ? ORDER BY key LIMIT ?")
-            try statement.setArguments([(key ?? ObjectKey([])).blob, limit])
-            var rows: [LedgerRow] = []
-            rows.reserveCapacity(limit)
-            try statement.forEachRow { columns in
-                // A damaged tree may lead in circles, and the caller would page through it for ever.
-                guard let row = LedgerRow(columns),
-                    rows.last.map({ $0.key < row.key }) ?? key.map({ $0 < row.key }) ?? true
-                else { throw Self.damaged("a row fails its check", path: path) }
-                rows.append(row)
-            }
-            return rows
+            try LedgerRow.page(db, after: key, limit: limit) { Self.damaged("a row fails its check", path: path) }
         }
     }
 
     package func row(for key: ObjectKey) async throws(LedgerError) -> LedgerRow? {
         let path = path
         return try await access { db in
-            let statement = try db.cachedStatement(sql: "SELECT \(LedgerRow.columns) FROM object WHERE key = ?")
-            try statement.setArguments([key.blob])
-            var found: LedgerRow?
-            try statement.forEachRow { columns in
-                guard let row = LedgerRow(columns) else { throw Self.damaged("a row fails its check", path: path) }
-                found = row
-            }
-            return found
+            try LedgerRow.find(key, in: db) { Self.damaged("a row fails its check", path: path) }
         }
     }
 
