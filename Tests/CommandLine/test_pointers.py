@@ -137,7 +137,7 @@ def test_a_second_run_lists_and_does_nothing_else(lockstep, source, target):
     publish(source, "a", 1)
     lockstep.sync(source.url, target.url, *POINTERS)
     requests = lockstep.sync(source.url, target.url, *POINTERS).summary["requests"]
-    assert requests == {"source": {"list": 1}, "target": {"list": 1}}
+    assert requests == {"source": {"list": 1}, "target": {"list": 1}, "control": {"list": 1}}
 
 
 def test_dry_runs_show_pointers(lockstep, source, target):
