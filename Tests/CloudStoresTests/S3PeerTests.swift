@@ -68,6 +68,7 @@ import Testing
                 [
                     "name with hyphen, underscore, digit": "drops headers with underscores",
                     "hundred names": "takes no hundred headers",
+                    "an aborted upload is gone": "fails with 500 where the upload is gone",
                     "an upload that was aborted is gone": "fails with 500 where the upload is gone",
                     "a sweeper in another process": "fails with 500 where the upload is gone",
                     "open uploads are listed until they end": "gives all uploads in one page",
