@@ -75,7 +75,7 @@ package final class AzureBlobStore: ObjectStore {
             partSize: 1...Self.maxBlockSize, maxParts: Self.maxBlocks,
             maxObjectSize: Int64(Self.maxBlocks) * Self.maxBlockSize,
             maxPutSize: Self.maxPutSize, maxCopySize: facts.copiesFromURLs ? Self.maxCopySize : 0,
-            copiesParts: facts.copiesFromURLs,
+            copiesParts: facts.copiesFromURLs, discardsUploads: false,
             conditionalWrites: configuration.isAzure ? .enforced : .unproven, listPageLimit: Self.maxPageSize,
             deleteBatch: Self.deleteBatch, versionCoversAttributes: true,
             reportsChecksums: facts.verifiesChecksums != false)

@@ -33,6 +33,8 @@ package struct StoreCapabilities: Sendable {
     package var copiesParts: Bool
     /// Whether the parts of one upload may be of any sizes within `partSize`, so that content can decide where they end.
     package var partsMayDiffer: Bool
+    /// Whether `abortUpload` frees what was sent; else the store drops it by itself after some days.
+    package var discardsUploads: Bool
     package var conditionalWrites: ConditionalWrites
     package var listingOrder: ListingOrder
     /// Most entries of one listing page.
@@ -52,7 +54,8 @@ package struct StoreCapabilities: Sendable {
     package init(
         partSize: ClosedRange<Int64>, partSizeMultiple: Int64 = 1, maxParts: Int, maxObjectSize: Int64,
         maxPutSize: Int64,
-        maxCopySize: Int64, copiesParts: Bool, partsMayDiffer: Bool = true, conditionalWrites: ConditionalWrites,
+        maxCopySize: Int64, copiesParts: Bool, partsMayDiffer: Bool = true, discardsUploads: Bool = true,
+        conditionalWrites: ConditionalWrites,
         listingOrder: ListingOrder = .bytewise,
         listPageLimit: Int, deleteBatch: Int, versionCoversAttributes: Bool, reportsChecksums: Bool,
         attributesFollowBytes: Bool = true,
@@ -66,6 +69,7 @@ package struct StoreCapabilities: Sendable {
         self.maxCopySize = maxCopySize
         self.copiesParts = copiesParts
         self.partsMayDiffer = partsMayDiffer
+        self.discardsUploads = discardsUploads
         self.conditionalWrites = conditionalWrites
         self.listingOrder = listingOrder
         self.listPageLimit = listPageLimit

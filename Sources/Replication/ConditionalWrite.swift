@@ -24,7 +24,25 @@ struct ConditionalWrite {
 
     private var key: ObjectKey { object.key }
 
-    func perform(_ write: () async throws(StoreError) -> WriteReceipt) async throws -> WriteReceipt {
+    /// - Returns: the receipt, and whether it is that of `write` itself; else the object was found to be there already.
+    func perform(
+        _ write: () async throws(StoreError) -> WriteReceipt
+    ) async throws -> (receipt: WriteReceipt, isOwn: Bool) {
+        do {
+            return try await settle(write)
+        } catch let failure as TransferFailure where failure.code == .conflict && row == nil {
+            // Remembered, so that the next run finds a conflict here again and not an object that it has never heard of.
+            try await context.ledger.record(
+                .record(
+                    LedgerRow(
+                        of: object, at: VersionToken(""), digest, .none, verifiedAt: context.time.nowSeconds())))
+            throw failure
+        }
+    }
+
+    private func settle(
+        _ write: () async throws(StoreError) -> WriteReceipt
+    ) async throws -> (receipt: WriteReceipt, isOwn: Bool) {
         if let row {
             try await context.ledger.commit(
                 .record(LedgerRow(of: object, at: row.targetVersion, digest, .none, verifiedAt: row.verifiedAt)))
@@ -33,7 +51,7 @@ struct ConditionalWrite {
         var attempt = 1
         while true {
             do throws(StoreError) {
-                return try await write()
+                return (try await write(), true)
             } catch {
                 // A condition that fails at once may do so because of a write of our own that a gateway answered with an error.
                 let settles =
@@ -41,7 +59,7 @@ struct ConditionalWrite {
                     || (outcomeUnknown && Self.meansOverwritten(error))
                 guard settles else { throw conflictOrFailure(error) }
                 outcomeUnknown = true
-                if let receipt = try await readBack(after: error) { return receipt }
+                if let receipt = try await readBack(after: error) { return (receipt, false) }
                 guard attempt < Self.maxAttempts, !Task.isCancelled else { throw TransferFailure(.target, error) }
                 try await context.time.sleep(for: .milliseconds(200 << attempt))
                 attempt += 1

@@ -35,11 +35,16 @@ struct MultipartUpload {
         if let found = try await continued() { opened = found } else { opened = try await begin() }
         do {
             return try await fill(opened, feed)
-        } catch let failure as TransferFailure where opened.isContinued && failure.meansLostParts && !Task.isCancelled {
-            // What an earlier run left is not what the ledger says: begin again.
+        } catch let failure as TransferFailure where beginsAgain(opened, failure) && !Task.isCancelled {
             try await context.abort(opened.session)
             return try await fill(begin(), feed)
         }
+    }
+
+    /// Once: what an earlier run left is not what the ledger says, or somebody has discarded this run's upload.
+    private func beginsAgain(_ opened: Opened, _ failure: TransferFailure) -> Bool {
+        guard failure.meansLostParts else { return false }
+        return opened.isContinued || failure.code == .store(.missingUpload)
     }
 
     private func fill(_ opened: Opened, _ feed: (Opened) async throws -> [PartReceipt]) async throws -> (
@@ -49,14 +54,18 @@ struct MultipartUpload {
             let parts = try await feed(opened)
             let digest = parts.reduce(ContentDigest()) { $0.appending($1.digest!) }
             try digest.check(against: sourceChecksums)
-            let receipt = try await complete(opened.session, parts, digest)
-            try await context.ledger.record(.closeUpload(opened.session))
+            let (receipt, isOwn) = try await complete(opened.session, parts, digest)
+            if isOwn {
+                try await context.ledger.record(.closeUpload(opened.session))
+            } else {
+                // Completed behind a lost reply, or somebody else has brought the same bytes: then the upload is still open.
+                try await context.abort(opened.session)
+            }
             return (digest, receipt)
         } catch {
+            let failure = TransferFailure(error)
             // What the next run can go on with stays, as everything does when this run is ended.
-            if !Task.isCancelled, !TransferFailure(error).mayPass,
-                !(opened.isContinued && TransferFailure(error).meansLostParts)
-            {
+            if !Task.isCancelled, !failure.mayPass, !beginsAgain(opened, failure) {
                 try await context.abort(opened.session)
             }
             throw error
@@ -155,7 +164,7 @@ struct MultipartUpload {
     // MARK: Ending
 
     private func complete(_ session: UploadSession, _ parts: [PartReceipt], _ digest: ContentDigest) async throws
-        -> WriteReceipt
+        -> (receipt: WriteReceipt, isOwn: Bool)
     {
         let write = ConditionalWrite(
             context: context, object: object, condition: condition, digest: digest, fingerprint: fingerprint, row: row)

@@ -90,7 +90,7 @@ struct ObjectTransfer {
             context: context, object: object, condition: condition, digest: reply.digest, fingerprint: fingerprint,
             row: row)
         let body = object.size == 0 ? nil : buffer.slice(Int(object.size))
-        let receipt = try await write.perform { () throws(StoreError) in
+        let (receipt, _) = try await write.perform { () throws(StoreError) in
             try await context.target.put(
                 PutRequest(
                     key: object.key, body: body, digest: reply.digest, attributes: attributes, condition: condition))

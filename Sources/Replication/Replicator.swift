@@ -103,7 +103,7 @@ package struct Replicator: Sendable {
             let count = "\(orphans.count)\(page.next == nil ? "" : " or more")"
             observer.handle(
                 .notice(
-                    "\(target.name) holds \(count) unfinished uploads that this ledger does not know, e.g. of "
+                    "\(target.name) holds \(count) unfinished \(count == "1" ? "upload" : "uploads") that this ledger does not know, e.g. of "
                         + "\(first.session.key); lockstep sweep discards them"))
         } catch {
             // Nothing depends on it: whoever may write need not be allowed to list uploads.

@@ -11,6 +11,8 @@ package struct UploadSweep: Sendable {
         case owned
         /// Not old enough: somebody may be sending it now.
         case young
+        /// Nobody owns it, and the store drops it by itself: there is no call for it.
+        case expires
         case orphan
     }
 
@@ -24,11 +26,12 @@ package struct UploadSweep: Sendable {
     private let store: any ObjectStore
     private let time: any Timekeeper
     private let minimumAge: Duration
-    /// Keys with an upload that a ledger knows.
-    private let owned: Set<ObjectKey>
+    /// What ledgers know: the keys of uploads in this place, and the handles of all uploads anywhere.
+    private let owned: (keys: Set<ObjectKey>, handles: Set<String>)
 
     package init(
-        store: any ObjectStore, time: any Timekeeper, minimumAge: Duration, owned: Set<ObjectKey>
+        store: any ObjectStore, time: any Timekeeper, minimumAge: Duration,
+        owned: (keys: Set<ObjectKey>, handles: Set<String>)
     ) {
         self.store = store
         self.time = time
@@ -56,9 +59,12 @@ package struct UploadSweep: Sendable {
 
     /// An upload of unknown age is an orphan only where no age is asked for.
     private func verdict(of upload: OpenUpload) -> Verdict {
-        if owned.contains(upload.session.key) { return .owned }
-        if minimumAge == .zero { return .orphan }
-        guard upload.initiated > 0 else { return .young }
-        return .nanoseconds(time.now() - upload.initiated) >= minimumAge ? .orphan : .young
+        let session = upload.session
+        if owned.keys.contains(session.key) || owned.handles.contains(session.handle) { return .owned }
+        let isOld =
+            minimumAge == .zero
+            || (upload.initiated > 0 && .nanoseconds(time.now() - upload.initiated) >= minimumAge)
+        guard store.capabilities.discardsUploads else { return .expires }
+        return isOld ? .orphan : .young
     }
 }

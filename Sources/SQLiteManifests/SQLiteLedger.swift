@@ -31,6 +31,7 @@ package final class SQLiteLedger: Ledger {
             }
             try queue.write { db in
                 let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+                guard version >= 0 else { throw Self.damagedRow(path: path) }
                 guard version <= LedgerSchema.version else {
                     throw LedgerError(
                         .newerFormat, path: path,

@@ -169,4 +169,36 @@ import Testing
         }
         #expect(try await pair.isIdentical())
     }
+
+    @Test(arguments: [100, 3 << 20]) func `a foreign object that appeared in mid-run is a conflict in the next run too`(
+        size: Int
+    ) async throws {
+        let pair = try EngineFixture()
+        try await pair.put("k", EngineFixture.pattern(size))
+        let target = pair.target
+        let once = Counter()
+        pair.targetSide = FaultStore(pair.target) { operation, _ in
+            guard [.put, .completeUpload].contains(operation), once.next() == 1 else { return nil }
+            return .before { await EngineFixture.store([1, 2, 3], "k", target) }
+        }
+        for _ in 1...3 {
+            #expect(try await pair.run().recorder.skips["k"] == .conflict)
+            #expect(try await pair.contents(of: pair.target)["k"] == [1, 2, 3])
+        }
+        pair.options.onConflict = .replace
+        #expect(try await pair.run().summary.counts.copiedObjects == 1)
+        #expect(try await pair.isIdentical())
+    }
+
+    @Test func `another run's equal object is taken over, and the upload is not left behind`() async throws {
+        let pair = try EngineFixture()
+        let bytes = EngineFixture.pattern(3 << 20)
+        try await pair.put("k", bytes)
+        let target = pair.target
+        pair.targetSide = FaultStore(pair.target) { operation, _ in
+            operation == .completeUpload ? .before { await EngineFixture.store(bytes, "k", target) } : nil
+        }
+        #expect(try await pair.run().summary.counts.copiedObjects == 1)
+        #expect(try await pair.target.openUploads(ListRequest()).uploads.isEmpty)
+    }
 }

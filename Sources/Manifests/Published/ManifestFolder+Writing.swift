@@ -6,18 +6,20 @@ import ReplicationModel
 extension ManifestFolder {
     private static let maxAttempts = 4
 
-    /// Writes an object where none is.
+    /// Writes an object where none is, or over the version given.
     /// - Returns: what is there instead of it, nil when it was written.
     func put(
-        _ key: ObjectKey, _ body: BufferSlice, _ contentType: String, time: any Timekeeper
+        _ key: ObjectKey, _ body: BufferSlice, _ contentType: String, over version: VersionToken? = nil,
+        time: any Timekeeper
     ) async throws -> ListedObject? {
+        let condition = version.map { WriteCondition.matches($0) } ?? .absent
         let digest = body.withUnsafeBytes { ContentDigest(of: $0) }
         let attributes = store.rules.fit(ObjectAttributes(contentType: contentType)).kept
         var attempt = 1
         while true {
             do throws(StoreError) {
                 let receipt = try await store.put(
-                    PutRequest(key: key, body: body, digest: digest, attributes: attributes, condition: .absent))
+                    PutRequest(key: key, body: body, digest: digest, attributes: attributes, condition: condition))
                 try check(receipt, digest, key)
                 return nil
             } catch {
@@ -30,9 +32,13 @@ extension ManifestFolder {
         }
     }
 
-    /// Writes a page, unless it is already there: its name is its digest.
-    func putPage(_ page: PublishedPage, _ file: BufferSlice, time: any Timekeeper) async throws {
-        guard let there = try await put(page.key, file, "application/zstd", time: time) else { return }
+    /// Writes a page. What is under its name already, and was not proven to be it, is replaced.
+    func putPage(
+        _ page: PublishedPage, _ file: BufferSlice, over known: ListedObject?, time: any Timekeeper
+    ) async throws {
+        guard let there = try await put(page.key, file, "application/zstd", over: known?.version, time: time) else {
+            return
+        }
         guard there.size != Int64(page.fileBytes) else { return }
         throw PageContent.damaged(
             page, "something else with \(there.size) bytes is there; delete \(name)\(page.key) and run again")

@@ -63,11 +63,16 @@ package struct ManifestPublisher: Sendable {
         let newest = try await Predecessor(folder: folder, source: source, target: target)
             .find(in: heads, remembered: previous, adopting: adopting)
         let stored = try await folder.pages()
-        // Only pages that the newest head lists: any other one may be pruned at this moment.
-        let known = Set(newest?.head.pages.map(\.digest).filter { stored[$0] != nil } ?? [])
+        // Only pages that the newest head lists: any other one may be pruned at this moment. And only as they were when the head was
+        // written: a page that was touched since is sent again.
+        let published = heads.last?.object.modified ?? 0
+        let known = Set(
+            newest?.head.pages.filter { page in
+                stored[page.digest].map { $0.size == Int64(page.fileBytes) && $0.modified <= published } ?? false
+            }.map(\.digest) ?? [])
 
         let revision = try await ledger.revision()
-        var sent = SentPages(known: known)
+        var sent = SentPages(known: known, stored: stored)
         let (pages, totals) = try await writePages(of: ledger, &sent)
 
         let head = PublishedHead(
@@ -90,6 +95,8 @@ package struct ManifestPublisher: Sendable {
 
     private struct SentPages {
         let known: Set<[UInt8]>
+        /// All that are there under a page's name.
+        let stored: [[UInt8]: ListedObject]
         var pages = 0
         var bytes: Int64 = 0
     }
@@ -108,7 +115,7 @@ package struct ManifestPublisher: Sendable {
                 throw ManifestError(.tooLarge, "the ledger needs more than \(ManifestFormat.maxPages) pages")
             }
             guard !sent.known.contains(page.digest) else { return }
-            try await folder.putPage(page, file, time: time)
+            try await folder.putPage(page, file, over: sent.stored[page.digest], time: time)
             sent.pages += 1
             sent.bytes += Int64(page.fileBytes)
         }

@@ -27,7 +27,7 @@ struct CheckPlanner {
         guard let source = joined.source, let target = joined.target, source.size == target.size else {
             return .look
         }
-        if let row = joined.row, vouches(row, for: source, target) {
+        if let row = joined.row, vouches(row, for: source, target, asked: asked) {
             if asked <= .recorded { return .settled(.same(.recorded)) }
             let recorded = row.evidence >= .reported ? row.checksums : ObjectChecksums()
             if asked == .reported, recorded.agrees(with: target.checksums) == true { return .settled(.same(.reported)) }
@@ -40,14 +40,16 @@ struct CheckPlanner {
         return .look
     }
 
-    /// Whether the ledger proved exactly these two versions equal, attributes included.
+    /// Whether the ledger proved exactly these two versions equal, attributes included. A row that was adopted by its fingerprint alone
+    /// proves nothing.
     ///
     /// Where a version token does not cover attributes (S3 ETags), the modification time must be the recorded one at the source, and
-    /// at the target not after the evidence was obtained.
-    func vouches(_ row: LedgerRow, for source: ListedObject, _ target: ListedObject) -> Bool {
-        row.evidence > .none && row.sourceVersion == source.version && row.targetVersion == target.version
+    /// at the target not after the evidence was obtained; for more than level 1, not even in the same second.
+    func vouches(_ row: LedgerRow, for source: ListedObject, _ target: ListedObject, asked: EvidenceLevel) -> Bool {
+        let latest = asked <= .recorded ? row.verifiedAt : row.verifiedAt - 1
+        return row.evidence >= .reported && row.sourceVersion == source.version && row.targetVersion == target.version
             && row.size == source.size && row.size == target.size
             && (sourceVersionCoversAttributes || row.sourceModified == source.modified)
-            && (targetVersionCoversAttributes || target.modified / 1_000_000_000 <= row.verifiedAt)
+            && (targetVersionCoversAttributes || target.modified / 1_000_000_000 <= latest)
     }
 }

@@ -56,7 +56,7 @@ struct KeyCheck {
         guard !pair.isStale, let source = pair.source, let target = pair.target, let row = pair.row else {
             return false
         }
-        return context.planner.vouches(row, for: source, target)
+        return context.planner.vouches(row, for: source, target, asked: asked)
     }
 
     // MARK: Looking at both

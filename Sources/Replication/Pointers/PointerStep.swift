@@ -102,8 +102,13 @@ struct PointerStep {
         let results = WorkResults()
         var look = Look()
         try await withThrowingDiscardingTaskGroup { group in
+            let filter = context.options.filter
             var join = listing.join(
-                below: set.prefix, hereUnlistable: { name, _ in results.note("\(ObjectKey(name)) is not an object") },
+                below: set.prefix,
+                hereUnlistable: { name, _ in
+                    guard filter.includes(ObjectKey(name)) else { return }
+                    results.note("\(ObjectKey(name)) is not an object")
+                },
                 thereUnlistable: { _, _ in })
             while !group.isCancelled, let joined = try await join.next() {
                 guard context.options.filter.includes(joined.key) else { continue }

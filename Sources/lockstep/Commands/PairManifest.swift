@@ -42,29 +42,38 @@ struct PairManifest {
             time: context.time, say: say)
     }
 
+    private static let placeNote = "manifest.control"
+
+    /// What the ledger remembers of this place; nil when it has published elsewhere, or nowhere.
+    private func published(_ ledger: any Ledger) async throws -> PublishedState? {
+        if let place = try await ledger.note(Self.placeNote), place != control.identity { return nil }
+        return try await PublishedState.load(from: ledger)
+    }
+
     private var folder: ManifestFolder { ManifestFolder(control: control.store, pool: pool) }
 
     /// Brings a ledger that was lost, or put back from an old copy, to what the newest manifest says. Costs one listing when there is nothing to do.
     ///
     /// What cannot be used is named, and the run compares both sides as it does without a manifest.
-    func recover(_ ledger: any Ledger) async throws {
-        let known = try await PublishedState.load(from: ledger)
+    /// - Returns: whether a manifest that this ledger has published is no longer there.
+    func recover(_ ledger: any Ledger) async throws -> Bool {
+        let known = try await published(ledger)
         let anchor = try known?.anchor ?? anchor.load()
         do {
-            guard let newest = try await folder.heads().last, newest.sequence > known?.anchor.sequence ?? 0 else {
-                return
-            }
+            let newest = try await folder.heads().last?.sequence ?? 0
+            let expected = known?.anchor.sequence ?? 0
+            guard newest > expected else { return newest < expected }
             let verified = try await ManifestVerifier(folder, trusted: [], anchor: anchor).verifyHeads()
             guard verified.head.source == source, verified.head.target == target else {
                 let pair = "\(verified.head.source) to \(verified.head.target)"
                 say("\(folder.name) holds the manifest of another pair, \(pair)")
-                return
+                return false
             }
             guard verified.head.publicKey == key.key.publicKey else {
                 say(
                     "the manifest at \(folder.name) is signed by the key \(verified.head.publicKey.id), which is not here: "
-                        + "it is not believed, and both sides are compared")
-                return
+                        + "no row is taken from it; what this ledger does not know is compared")
+                return false
             }
             try await restore(ledger, anchor)
         } catch let error as StoreError where error.code == .missingContainer || error.code == .notFound {
@@ -72,6 +81,7 @@ struct PairManifest {
         } catch  where error is ManifestError || error is StoreError {
             say("the manifest at \(folder.name) is not used: \(error)")
         }
+        return false
     }
 
     private func restore(_ ledger: any Ledger, _ anchor: PublishedHeadAnchor?) async throws {
@@ -84,16 +94,18 @@ struct PairManifest {
     }
 
     /// Publishes the ledger if it has changed since the last publication; nil when it has not.
-    func publish(_ ledger: any Ledger) async throws -> ManifestPublisher.Publication? {
-        let known = try await PublishedState.load(from: ledger)
+    /// - Parameter isMissing: what `recover` returned; then the publisher looks, and refuses.
+    func publish(_ ledger: any Ledger, isMissing: Bool) async throws -> ManifestPublisher.Publication? {
+        let known = try await published(ledger)
         let revision = try await ledger.revision()
-        guard revision != known?.revision, revision > 0 || known != nil else { return nil }
+        guard isMissing || revision != known?.revision, revision > 0 || known != nil else { return nil }
         let publisher = ManifestPublisher(
             control: control.store, key: key.key, pool: pool, sourceIdentity: source, targetIdentity: target,
             time: time, keep: options.keepManifests)
         let publication = try await publisher.publish(
             ledger, after: known?.anchor, adopting: options.adoptManifest)
         try await publication.state.save(in: ledger)
+        try await ledger.setNote(Self.placeNote, control.identity)
         try anchor.save(publication.state.anchor)
         for notice in publication.notices { say(notice) }
         return publication

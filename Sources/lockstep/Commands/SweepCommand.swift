@@ -44,7 +44,7 @@ struct SweepCommand: AsyncParsableCommand {
             try context.location(location), endpoint.connection, for: dryRun ? .reading : .writing)
         let sweep = UploadSweep(
             store: opened.store, time: context.time, minimumAge: olderThan?.duration ?? .seconds(7 * 86_400),
-            owned: try ownedKeys(opened, context))
+            owned: try owned(opened, context))
         let console = context.console
         var (discarded, kept, failed) = (0, 0, 0)
         try await sweep.forEach { found in
@@ -74,12 +74,21 @@ struct SweepCommand: AsyncParsableCommand {
         return (failed > 0 ? ExitStatus.partial : .ok).rawValue
     }
 
-    /// The keys of uploads that pairs on this machine have open there, as seen from the location.
-    private func ownedKeys(_ opened: OpenStore, _ context: CommandContext) throws -> Set<ObjectKey> {
+    /// The uploads that pairs on this machine have open: their keys as seen from the location, and their handles, which are theirs under
+    /// whatever address the service is asked.
+    private func owned(
+        _ opened: OpenStore, _ context: CommandContext
+    ) throws -> (keys: Set<ObjectKey>, handles: Set<String>) {
+        let path = context.statePath(state)
+        if state != nil, !FileManager.default.fileExists(atPath: path) {
+            throw CommandFailure(.configuration, "there is no state directory \(path), so nobody knows what is owned")
+        }
         do throws(LedgerError) {
-            let path = state ?? StateDirectory.standardPath(environment: context.environment)
             let uploads = try StateDirectory.openUploads(in: path)
-            return Set(uploads.compactMap { opened.key($0.record.session.key, ofStore: $0.target) })
+            return (
+                Set(uploads.compactMap { opened.key($0.record.session.key, ofStore: $0.target) }),
+                Set(uploads.map(\.record.session.handle))
+            )
         } catch {
             throw CommandFailure(ExitStatus(error.code), error.description)
         }

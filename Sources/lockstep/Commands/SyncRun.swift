@@ -39,13 +39,14 @@ struct SyncRun {
     }
 
     private func work() async throws -> Outcome {
-        if !options.dryRun { try await manifest?.recover(pair.ledger) }
+        var isMissing = false
+        if !options.dryRun, let manifest { isMissing = try await manifest.recover(pair.ledger) }
         var outcome = Outcome(summary: await replicate())
         guard let manifest, !options.dryRun, !Task.isCancelled, outcome.summary.failure?.side != .ledger else {
             return outcome
         }
         do {
-            outcome.publication = try await manifest.publish(pair.ledger)
+            outcome.publication = try await manifest.publish(pair.ledger, isMissing: isMissing)
         } catch {
             if !Task.isCancelled { outcome.manifestFailure = "the manifest was not published: \(error)" }
         }

@@ -48,7 +48,7 @@ struct RunReport {
         add(counts.filteredObjects, "left out by filters")
         add(counts.vanishedObjects, "gone from the source meanwhile")
         add(counts.skippedObjects - counts.heldPointers, "skipped")
-        add(counts.heldPointers, "pointers held back")
+        add(counts.heldPointers, counts.heldPointers == 1 ? "pointer held back" : "pointers held back")
         add(counts.failedObjects, "failed")
         lines.append(rest.joined(separator: ", "))
         if counts.resumedBytes > 0 {
