@@ -170,6 +170,21 @@ import Testing
         #expect(try await PublishedState.load(from: old.ledger)?.revision != revision)
     }
 
+    @Test func `a page that was touched since it was published is sent again`() async throws {
+        let fixture = try await PublishedFixture(rows: 40_000)
+        let page = try #require(try await fixture.publish().head.pages.first)
+        let name = ObjectKey(PublishedFixture.prefix + "pages/" + Hex.encode(page.digest) + ".jsonl.zst")
+        var damaged = try await fixture.content(name)
+        damaged[damaged.count / 2] ^= 1
+        try await fixture.replace(name, damaged)
+        await #expect(throws: ManifestError.self) { try await fixture.verifier().verify() }
+        try await fixture.record([PublishedFixture.row(99_999)])
+        let next = try await fixture.publish()
+        #expect(next.head.pages.contains { $0.digest == page.digest })
+        #expect(next.newPages == 2)
+        #expect(try await fixture.verifier().verify().head == next.head)
+    }
+
     @Test func `an interrupted import continues`() async throws {
         let fixture = try await PublishedFixture(rows: 40_000)
         let done = try await fixture.publish()
