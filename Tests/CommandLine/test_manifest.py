@@ -364,3 +364,30 @@ def test_what_a_run_publishes(lockstep, source, location, tmp_path, kind):
     assert lockstep.run("manifest", "diff", target.url).out.startswith("* z  size ")
     target.delete(".lockstep/manifest/heads/0000000000000002.json")
     assert "2 was seen" in lockstep.run("manifest", "verify", target.url, "--state", lockstep.state, expect=4).err
+
+
+def test_a_manifest_elsewhere_stands_for_the_source(lockstep, source, location):
+    target, control = location("gs"), location("s3")
+    source.fill({"a": b"one", "b": b"two"})
+    lockstep.sync(source.url, target.url, "--control", control.url)
+    assert target.all_keys() == ["a", "b"] and len(control.all_keys()) == 2
+    against = ("check", target.url, "--against", "manifest", "--state", lockstep.state, "--no-progress")
+    lockstep.run(*against, expect=78)
+    lockstep.run(*against, "--control", control.url)
+    target.put("b", b"TWO")
+    lockstep.run(*against, "--control", control.url, expect=4)
+    # A new place begins a chain of its own. What somebody else changed stays a conflict.
+    source.put("c", b"three")
+    summary = lockstep.sync(source.url, target.url, "--control", location("s3").url, expect=3).summary
+    assert summary["manifest"]["sequence"] == 1 and summary["conflicts"] == 1
+
+
+def test_heads_that_are_gone_are_noticed_by_a_run_without_changes(lockstep, source, target):
+    source.put("a", b"one")
+    lockstep.sync(source.url, target.url)
+    for key in target.all_keys():
+        if "/heads/" in key:
+            target.delete(key)
+    outcome = lockstep.sync(source.url, target.url, expect=3)
+    assert "there is no manifest any more" in outcome.err and outcome.summary["copied_objects"] == 0
+    assert lockstep.sync(source.url, target.url, "--adopt-manifest").summary["manifest"]["sequence"] == 1

@@ -95,14 +95,21 @@ struct CheckCommand: AsyncParsableCommand {
     private func checkAgainstManifest(_ options: CheckOptions, _ context: CommandContext) async throws -> Int32 {
         let target = try context.stores.open(try context.location(first), endpoints.target, for: .reading)
         let pool = BufferPool(limit: PublishedSource.memory)
+        let place =
+            try evidence.control.map {
+                try context.stores.open(try context.location($0), endpoints.target, for: .reading)
+            } ?? target
         let published = try await PublishedSource.open(
-            at: target, trustKey: evidence.trustKey, state: limits.state, pool: pool, context: context)
+            at: place, trustKey: evidence.trustKey, state: limits.state, pool: pool, context: context)
         return try await compare(nil, target, published.reader, options, context) { report in
             report.source = published.name
             report.hasLedger = true
             report.notices.append(
                 "compared with manifest \(published.sequence) of \(Format.time(published.createdAt)): "
                     + "what changed at the source since then cannot be seen, and attributes are not compared")
+            if published.target != target.identity {
+                report.notices.append("the manifest was published for \(published.target), not for \(target.identity)")
+            }
         }
     }
 

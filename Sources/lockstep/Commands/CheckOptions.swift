@@ -58,6 +58,12 @@ struct EvidenceOptions: ParsableArguments {
             valueName: "file"))
     var trustKey: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "With --against manifest: where the manifest was published, if not at the target (sync --control).",
+            valueName: "location"))
+    var control: String?
+
     func validate() throws {
         if let evidence, !(1...3).contains(evidence) { throw ValidationError("--evidence is 1, 2 or 3") }
         if noRead, level == .reread {

@@ -12,6 +12,8 @@ struct PublishedSource {
     let reader: PublishedManifestReader
     /// For people: where the objects came from.
     let name: String
+    /// The identity of the target that it was published for.
+    let target: String
     let sequence: Int64
     /// Nanoseconds since 1970.
     let createdAt: Int64
@@ -35,7 +37,8 @@ struct PublishedSource {
             let verified = try await ManifestVerifier(folder, trusted: [key], anchor: anchor).verify()
             return PublishedSource(
                 reader: PublishedManifestReader(verified, in: folder),
-                name: "manifest \(verified.head.sequence) of \(verified.head.source)", sequence: verified.head.sequence,
+                name: "manifest \(verified.head.sequence) of \(verified.head.source)", target: verified.head.target,
+                sequence: verified.head.sequence,
                 createdAt: verified.head.createdAt * 1_000_000_000)
         } catch let error as ManifestError {
             switch error.code {
