@@ -106,7 +106,8 @@ struct PairManifest {
             ledger, after: known?.anchor, adopting: options.adoptManifest)
         try await publication.state.save(in: ledger)
         try await ledger.setNote(Self.placeNote, control.identity)
-        try anchor.save(publication.state.anchor)
+        // The ledger remembers the same; the file is for who has none.
+        do { try anchor.save(publication.state.anchor) } catch let error as ManifestError { say(error.description) }
         for notice in publication.notices { say(notice) }
         return publication
     }

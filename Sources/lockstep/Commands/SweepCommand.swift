@@ -81,7 +81,7 @@ struct SweepCommand: AsyncParsableCommand {
     ) throws -> (keys: Set<ObjectKey>, handles: Set<String>) {
         let path = context.statePath(state)
         if state != nil, !FileManager.default.fileExists(atPath: path) {
-            throw CommandFailure(.configuration, "there is no state directory \(path), so nobody knows what is owned")
+            context.console.warn("there is no state directory \(path): no upload is known to be owned")
         }
         do throws(LedgerError) {
             let uploads = try StateDirectory.openUploads(in: path)
