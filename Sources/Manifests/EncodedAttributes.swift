@@ -32,17 +32,26 @@ package struct EncodedAttributes: Sendable, Hashable {
     package func decoded() throws -> ObjectAttributes {
         let fields = try JSONDecoder().decode(Fields.self, from: Data(json.utf8))
         return ObjectAttributes(
-            contentType: fields.content_type, contentEncoding: fields.content_encoding,
-            contentLanguage: fields.content_language, contentDisposition: fields.content_disposition,
-            cacheControl: fields.cache_control, userMetadata: fields.metadata ?? [:])
+            contentType: fields.contentType, contentEncoding: fields.contentEncoding,
+            contentLanguage: fields.contentLanguage, contentDisposition: fields.contentDisposition,
+            cacheControl: fields.cacheControl, userMetadata: fields.metadata ?? [:])
     }
 
     private struct Fields: Decodable {
-        var cache_control: String?
-        var content_disposition: String?
-        var content_encoding: String?
-        var content_language: String?
-        var content_type: String?
+        var cacheControl: String?
+        var contentDisposition: String?
+        var contentEncoding: String?
+        var contentLanguage: String?
+        var contentType: String?
         var metadata: [String: String]?
+
+        enum CodingKeys: String, CodingKey {
+            case cacheControl = "cache_control"
+            case contentDisposition = "content_disposition"
+            case contentEncoding = "content_encoding"
+            case contentLanguage = "content_language"
+            case contentType = "content_type"
+            case metadata
+        }
     }
 }
