@@ -38,16 +38,24 @@ struct History {
         var failedRuns = 0
         var lostLedgers = 0
         var leftUploads = 0
+        /// Verdicts of checks.
+        var inSync = 0
+        var drift = 0
 
         static func + (a: Happenings, b: Happenings) -> Happenings {
             Happenings(
                 kills: a.kills + b.kills, failedRuns: a.failedRuns + b.failedRuns,
-                lostLedgers: a.lostLedgers + b.lostLedgers, leftUploads: a.leftUploads + b.leftUploads)
+                lostLedgers: a.lostLedgers + b.lostLedgers, leftUploads: a.leftUploads + b.leftUploads,
+                inSync: a.inSync + b.inSync, drift: a.drift + b.drift)
         }
     }
 
-    init(seed: UInt64) {
+    /// Whether checks run between the runs. They are tasks of their own, so that a history with them has no trace to compare.
+    private let hasChecks: Bool
+
+    init(seed: UInt64, hasChecks: Bool = true) {
         self.seed = seed
+        self.hasChecks = hasChecks
         random = SeededRandom(seed: seed)
         isSilent = random.chance(25)
         isSequential = random.chance(30)
@@ -66,8 +74,8 @@ struct History {
     var problems: [String] { found + model.problems.map { "seed \(seed): \($0)" } }
 
     /// Plays the history from its seed.
-    static func played(seed: UInt64) async throws -> History {
-        let history = History(seed: seed)
+    static func played(seed: UInt64, hasChecks: Bool = true) async throws -> History {
+        let history = History(seed: seed, hasChecks: hasChecks)
         return try await Task(executorPreference: history.executor) {
             var history = history
             try await history.play()
@@ -123,6 +131,7 @@ struct History {
         if process.isEndless { found.append("\(note): the run does not end") }
         checkRows(after, note)
         checkForeign(before, after, note)
+        if hasChecks { await checkVerdicts(after, note) }
         if try await !model.target.openUploads(ListRequest()).uploads.isEmpty { happened.leftUploads += 1 }
         guard !process.isDead else { return happened.kills += 1 }
         guard summary.failure == nil, summary.stop == nil else { return happened.failedRuns += 1 }
@@ -217,6 +226,31 @@ struct History {
     /// Bytes that a killed run was about to write are nobody's loss, whoever wrote them.
     private func isAnnounced(_ bytes: [UInt8], _ row: LedgerRow) -> Bool {
         row.evidence == .none && row.checksums.crc32c == bytes.withUnsafeBytes { EngineFixture.crc32c($0) }
+    }
+
+    /// I11: a check says "in sync" of equal sides only, and speaks of a difference only where there is one, whatever the run left behind.
+    private mutating func checkVerdicts(_ after: Snapshot, _ note: String) async {
+        let keys = Set(after.source.keys).union(after.target.keys).filter { !ReservedKeys.contains($0) }
+        let differing = keys.filter { after.source[$0] != after.target[$0]?.bytes }
+        for evidence in [EvidenceLevel.recorded, .reported] {
+            var options = CheckOptions()
+            options.evidence = evidence
+            options.memory = 1 << 20
+            let summary = await Checker(
+                source: model.source,
+                target: VariantStore(model.target, isSilent: isSilent, isSequential: isSequential),
+                ledger: LedgerView(ledger: ledger), options: options, pool: BufferPool(limit: options.memory),
+                observer: FindingRecorder()
+            ).run()
+            switch summary.verdict {
+            case .inSync: happened.inSync += 1
+            case .drift: happened.drift += 1
+            case .unproven: found.append("\(note): nothing hides, and a check at level \(evidence) is unproven")
+            }
+            if (summary.verdict == .inSync) != differing.isEmpty {
+                found.append("\(note): a check at level \(evidence) says \(summary.verdict), and \(differing) differ")
+            }
+        }
     }
 
     /// I14: after one clean run everything is equal, but for what others wrote, and that is named. So is what nobody can tell apart from
