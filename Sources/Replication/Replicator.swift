@@ -86,29 +86,30 @@ package struct Replicator: Sendable {
         guard stop == nil else { return stop }
         if !options.dryRun { try await abortLeftovers(context) }
         try await deleteAll(context)
-        if !options.dryRun, progress.counts.plannedObjects > 0 { await reportOrphans() }
+        if !options.dryRun, progress.counts.plannedObjects > 0 { try await reportOrphans() }
         return nil
     }
 
     /// Unfinished uploads at the target that no ledger row owns, one page of them: to be named, and left to `lockstep sweep`.
-    private func reportOrphans() async {
-        do {
-            let owned = Set(try await ledger.openUploads().map(\.session.key))
-            let page = try await target.openUploads(ListRequest(limit: 1000))
-            let limit = time.now() - Int64(86_400_000_000_000)
-            let orphans = page.uploads.filter {
-                $0.initiated > 0 && $0.initiated < limit && !owned.contains($0.session.key)
-            }
-            guard let first = orphans.first else { return }
-            let count = "\(orphans.count)\(page.next == nil ? "" : " or more")"
-            observer.handle(
-                .notice(
-                    "\(target.name) holds \(count) unfinished \(count == "1" ? "upload" : "uploads") that this ledger does not know, e.g. of "
-                        + "\(first.session.key); lockstep sweep discards them"))
+    private func reportOrphans() async throws {
+        let owned = Set(try await ledger.openUploads().map(\.session.key))
+        let page: OpenUploadsPage
+        do throws(StoreError) {
+            page = try await target.openUploads(ListRequest(limit: 1000))
         } catch {
             // Nothing depends on it: whoever may write need not be allowed to list uploads.
             return
         }
+        let limit = time.now() - Int64(86_400_000_000_000)
+        let orphans = page.uploads.filter {
+            $0.initiated > 0 && $0.initiated < limit && !owned.contains($0.session.key)
+        }
+        guard let first = orphans.first else { return }
+        let count = "\(orphans.count)\(page.next == nil ? "" : " or more")"
+        observer.handle(
+            .notice(
+                "\(target.name) holds \(count) unfinished \(count == "1" ? "upload" : "uploads") that this ledger does not know, "
+                    + "e.g. of \(first.session.key); lockstep sweep discards them"))
     }
 
     private func earlierFailures() async throws -> [FailedKey] {
