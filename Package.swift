@@ -46,6 +46,7 @@ let package = Package(
         systemLibrary("CXML2", pkgConfig: "libxml-2.0", apt: "libxml2-dev"),
         systemLibrary("CXXHash", pkgConfig: "libxxhash", apt: "libxxhash-dev"),
         systemLibrary("CBLAKE3", pkgConfig: "libblake3", apt: "librust-blake3-dev"),
+        systemLibrary("CLZ4", pkgConfig: "liblz4", apt: "liblz4-dev"),
         systemLibrary("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
 
@@ -54,7 +55,7 @@ let package = Package(
         module("Buffers"),
         module("Digests", ["CKernels", "CXXHash", "CBLAKE3"]),
         module("Cryptography", ["COpenSSL"]),
-        module("Compression", ["CZstd"]),
+        module("Compression", ["CLZ4", "CZstd"]),
         module("XMLStreaming", ["CXML2"]),
         module("HTTPTransport", vocabulary + ["CCurl"]),
 
@@ -72,6 +73,10 @@ let package = Package(
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]),
 
+        // The hot path of sealed copies, and the store that is made of them.
+        module("ChunkPipeline", vocabulary + ["CKernels", "Cryptography", "Compression"]),
+        module("Vault", vocabulary + ["Cryptography", "Compression", "ObjectStores", "ChunkPipeline"]),
+
         // The control plane: protocols only.
         module("Replication", vocabulary + ["ObjectStores", "Manifests"]),
 
@@ -79,7 +84,8 @@ let package = Package(
         .executableTarget(
             name: "lockstep",
             dependencies: cloudStore + [
-                "S3", "GCS", "AzureBlob", "Manifests", "SQLiteManifests", "Replication", argumentParser,
+                "S3", "GCS", "AzureBlob", "Manifests", "SQLiteManifests", "ChunkPipeline", "Vault", "Replication",
+                argumentParser,
             ],
             swiftSettings: settings),
 
@@ -108,6 +114,12 @@ let package = Package(
             "ManifestsTests",
             vocabulary + ["Cryptography", "Compression", "ObjectStores", "Manifests", "SQLiteManifests"]),
         tests("CompressionTests", ["Compression"]),
+        tests("ChunkPipelineTests", vocabulary + ["Cryptography", "Compression", "ChunkPipeline"]),
+        tests(
+            "VaultTests",
+            vocabulary + [
+                "Cryptography", "Compression", "ObjectStores", "ChunkPipeline", "Vault", "StoreConformance",
+            ]),
         tests("ReplicationTests", vocabulary + ["ObjectStores", "Manifests", "SQLiteManifests", "Replication"]),
         tests("CloudSimTests", ["CloudSim"]),
     ]

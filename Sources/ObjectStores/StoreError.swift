@@ -25,6 +25,8 @@ package struct StoreError: Error, Sendable {
         case unsupportedOperation
         /// The bytes that arrived differ from their checksum.
         case checksumMismatch
+        /// What is stored fails its checks: changed, cut short, or missing where others refer to it (vaults).
+        case damaged
         /// The upload session is gone.
         case missingUpload
         case throttled
