@@ -12,6 +12,17 @@ package struct ChunkCodec: Hashable, Sendable {
     package static let raw = ChunkCodec(rawValue: 0)
     package static let lz4 = ChunkCodec(rawValue: 1)
     package static let zstd = ChunkCodec(rawValue: 2)
+
+    /// - Parameter width: bytes of an element: 2, 4 or 8.
+    package static func planes(width: Int) -> ChunkCodec {
+        ChunkCodec(rawValue: UInt8(width.trailingZeroBitCount) << 4 | 3)
+    }
+
+    /// The bytes of an element when the codec is planes.
+    package var planeWidth: Int? {
+        guard rawValue & 15 == 3, (1...3).contains(rawValue >> 4) else { return nil }
+        return 1 << (rawValue >> 4)
+    }
 }
 
 /// How much is spent on making chunks smaller.

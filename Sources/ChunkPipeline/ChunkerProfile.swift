@@ -17,6 +17,16 @@ package enum ChunkerProfile: Hashable, Sendable {
         case .tensor(let grid, let sizes): max(grid, sizes.max)
         }
     }
+
+    /// Whether the numbers are ones that can be cut by. Formats that say otherwise are refused before a `Chunker` sees them.
+    package var isValid: Bool {
+        switch self {
+        case .gear(let sizes): sizes.isValid
+        case .fixed(let size): (64...GearSizes.ceiling).contains(size)
+        case .tensor(let grid, let sizes):
+            sizes.isValid && (4096...GearSizes.ceiling).contains(grid) && grid & (grid - 1) == 0
+        }
+    }
 }
 
 /// Bytes of chunks that content cuts. Each is a power of two; `max` is at most 8 MiB.
@@ -29,6 +39,15 @@ package struct GearSizes: Hashable, Sendable, Codable {
         self.min = min
         self.average = average
         self.max = max
+    }
+
+    /// No chunk of any profile is longer.
+    package static let ceiling = 8 << 20
+
+    package var isValid: Bool {
+        // The rolling hash looks at 64 bytes; a looser mask than two bits would cut everywhere.
+        min >= 64 && min <= average && average <= max && max <= Self.ceiling
+            && [min, average, max].allSatisfy { $0 & ($0 - 1) == 0 }
     }
 
     package static let standard = GearSizes(min: 64 << 10, average: 256 << 10, max: 1 << 20)

@@ -28,6 +28,9 @@ package enum Zstd {
         guard ZSTD_isError(written) == 0 else { throw ZstdError(written) }
         guard written == content.count else { throw ZstdError(message: "holds less than it announces") }
     }
+
+    /// The levels that there are, the fastest first.
+    package static let levels = ZSTD_minCLevel()...ZSTD_maxCLevel()
 }
 
 /// Compresses one frame after the other with the same memory.
@@ -36,14 +39,33 @@ package enum Zstd {
 package final class ZstdCompressor {
     private let context: OpaquePointer
 
-    package init(level: Int32 = 3) {
+    /// What is looked for in the content.
+    package enum Search: Sendable {
+        /// What the level says.
+        case level(Int32)
+        /// Long repeats only, and those at a glance: what is left is a Huffman code of the bytes. On planes of exponents that is
+        /// three times as fast as level 1, and smaller: their short repeats are chance, and cost more to name than to spell.
+        case frequencies
+    }
+
+    /// - Parameter checksum: whether frames carry a checksum of their content. What has its own does without.
+    package convenience init(level: Int32 = 3, checksum: Bool = true) {
+        self.init(.level(level), checksum: checksum)
+    }
+
+    package init(_ search: Search, checksum: Bool) {
         guard let context = ZSTD_createCCtx() else { preconditionFailure("out of memory for a zstd context") }
         self.context = context
-        for (parameter, value) in [
-            (ZSTD_c_compressionLevel, level), (ZSTD_c_contentSizeFlag, 1), (ZSTD_c_checksumFlag, 1),
-        ] {
+        var parameters: [(ZSTD_cParameter, Int32)] = [
+            (ZSTD_c_contentSizeFlag, 1), (ZSTD_c_checksumFlag, checksum ? 1 : 0),
+        ]
+        switch search {
+        case .level(let level): parameters.append((ZSTD_c_compressionLevel, level))
+        case .frequencies: parameters += [(ZSTD_c_compressionLevel, 1), (ZSTD_c_hashLog, 6), (ZSTD_c_minMatch, 7)]
+        }
+        for (parameter, value) in parameters {
             let status = ZSTD_CCtx_setParameter(context, parameter, value)
-            precondition(ZSTD_isError(status) == 0, "zstd refuses level \(level)")
+            precondition(ZSTD_isError(status) == 0, "zstd refuses \(search)")
         }
     }
 
@@ -58,6 +80,46 @@ package final class ZstdCompressor {
             context, frame.baseAddress, frame.count, content.baseAddress, content.count)
         precondition(ZSTD_isError(written) == 0, "zstd: \(ZstdError(written).message)")
         return written
+    }
+
+    /// - Returns: the bytes of the frame; nil when they do not fit into `frame`, which then holds rubbish.
+    package func compress(_ content: UnsafeRawBufferPointer, fitting frame: UnsafeMutableRawBufferPointer) -> Int? {
+        let written = ZSTD_compress2(
+            context, frame.baseAddress, frame.count, content.baseAddress, content.count)
+        return ZSTD_isError(written) == 0 ? written : nil
+    }
+}
+
+/// Decompresses one frame after the other with the same memory.
+package final class ZstdDecompressor {
+    private let context: OpaquePointer
+
+    package init() {
+        guard let context = ZSTD_createDCtx() else { preconditionFailure("out of memory for a zstd context") }
+        self.context = context
+    }
+
+    deinit {
+        ZSTD_freeDCtx(context)
+    }
+
+    /// Decompresses exactly one frame that holds exactly `content.count` bytes. Never writes elsewhere, whatever the frame says, and
+    /// allocates nothing.
+    package func decompress(
+        _ frame: UnsafeRawBufferPointer, into content: UnsafeMutableRawBufferPointer
+    ) throws(ZstdError) {
+        // Neither skippable frames nor those of versions before 1.0.
+        guard frame.count >= 4, frame.loadUnaligned(as: UInt32.self) == UInt32(ZSTD_MAGICNUMBER).littleEndian else {
+            throw ZstdError(message: "no zstd frame")
+        }
+        let end = ZSTD_findFrameCompressedSize(frame.baseAddress, frame.count)
+        guard ZSTD_isError(end) == 0 else { throw ZstdError(end) }
+        guard end == frame.count else { throw ZstdError(message: "\(frame.count - end) bytes follow the frame") }
+        let written = ZSTD_decompressDCtx(context, content.baseAddress, content.count, frame.baseAddress, frame.count)
+        guard ZSTD_isError(written) == 0 else { throw ZstdError(written) }
+        guard written == content.count else {
+            throw ZstdError(message: "a zstd frame of \(written) bytes instead of \(content.count)")
+        }
     }
 }
 

@@ -40,6 +40,19 @@ package struct BLAKE3: Sendable {
         return hasher.finalize()
     }
 
+    /// The keyed hash of bytes that lie together: 32 bytes at `digest`.
+    package static func hash(
+        _ bytes: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, into digest: UnsafeMutableRawPointer
+    ) {
+        precondition(key.count == keyLength, "a BLAKE3 key has 32 bytes")
+        withUnsafeTemporaryAllocation(of: blake3_hasher.self, capacity: 1) { hasher in
+            let hasher = hasher.baseAddress!
+            blake3_hasher_init_keyed(hasher, key.baseAddress!.assumingMemoryBound(to: UInt8.self))
+            blake3_hasher_update(hasher, bytes.baseAddress, bytes.count)
+            blake3_hasher_finalize(hasher, digest.assumingMemoryBound(to: UInt8.self), digestLength)
+        }
+    }
+
     /// Owns the C structure of nearly 2 KB; freed with the last copy that refers to it.
     ///
     /// Unchecked: only `update` writes to it, and only when one value refers to it.

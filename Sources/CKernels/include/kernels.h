@@ -46,4 +46,15 @@ uint64_t lockstep_gear_roll(uint64_t hash, const uint64_t table[256], const void
 /// one after the last byte that was looked at.
 size_t lockstep_gear_find(uint64_t *hash, const uint64_t table[256], const void *data, size_t n, uint64_t mask);
 
+// The planes of fixed-size elements: plane k holds byte k of every element. The width is 2, 4 or 8.
+
+/// Writes the planes one after the other, each of as many bytes as there are elements.
+void lockstep_planes_split(const void *elements, size_t count, unsigned width, uint8_t *planes);
+
+/// Writes the elements whose bytes lie in the planes.
+void lockstep_planes_join(const uint8_t *const *planes, size_t count, unsigned width, void *elements);
+
+/// Counts how often each byte occurs, on top of what the counts say.
+void lockstep_count_bytes(const void *data, size_t n, uint32_t counts[256]);
+
 #endif
