@@ -7,11 +7,13 @@ final class AsymmetricKey: @unchecked Sendable {
     enum Kind: String {
         case rsa = "RSA"
         case ed25519 = "Ed25519"
+        case x25519 = "X25519"
 
         fileprivate var identifier: Int32 {
             switch self {
             case .rsa: EVP_PKEY_RSA
             case .ed25519: EVP_PKEY_ED25519
+            case .x25519: EVP_PKEY_X25519
             }
         }
     }
@@ -19,7 +21,7 @@ final class AsymmetricKey: @unchecked Sendable {
     let pointer: OpaquePointer
 
     /// Takes the key over; refuses any other kind.
-    init(_ pointer: OpaquePointer, kind: Kind) throws {
+    init(_ pointer: OpaquePointer, kind: Kind) throws(CryptographyError) {
         self.pointer = pointer
         guard EVP_PKEY_get_base_id(pointer) == kind.identifier else {
             throw CryptographyError(code: .invalidKey, message: "the key is not an \(kind.rawValue) key")

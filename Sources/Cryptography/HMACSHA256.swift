@@ -50,14 +50,9 @@ package enum HMACSHA256 {
             defer { EVP_MAC_free(algorithm) }
             pointer = demand(EVP_MAC_CTX_new(algorithm), "allocate an HMAC")
             // A context without any key cannot be copied.
-            var name = Array("SHA256".utf8CString)
             var key: UInt8 = 0
-            name.withUnsafeMutableBufferPointer { name in
-                var parameters = [
-                    OSSL_PARAM_construct_utf8_string("digest", name.baseAddress, 0), OSSL_PARAM_construct_end(),
-                ]
-                demand(EVP_MAC_init(pointer, &key, 1, &parameters), "prepare an HMAC")
-            }
+            var parameters = [OSSL_PARAM.text("digest", "SHA256"), OSSL_PARAM_construct_end()]
+            demand(EVP_MAC_init(pointer, &key, 1, &parameters), "prepare an HMAC")
         }
     }
 }

@@ -14,6 +14,12 @@ package final class Secret: @unchecked Sendable, RawBytes {
         }
     }
 
+    /// Made in place, so that no other copy is left to wipe: `fill` writes every byte.
+    package init(count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
+        bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
+        fill(bytes)
+    }
+
     package convenience init(_ text: String) {
         self.init(text.utf8)
     }
@@ -23,7 +29,13 @@ package final class Secret: @unchecked Sendable, RawBytes {
         bytes.deallocate()
     }
 
+    /// Bytes that nobody can foretell.
+    package static func random(_ count: Int) -> Secret {
+        Secret(count: count) { demand(RAND_bytes($0.baseAddress, Int32(count)), "give random bytes") }
+    }
+
     package var isEmpty: Bool { bytes.isEmpty }
+    package var count: Int { bytes.count }
 
     /// The bytes are there during the call only.
     package func withBytes<Result, Failure: Error>(
