@@ -55,6 +55,23 @@ class Sim:
         self.call("DELETE", "requests")
         return {cloud: kinds for cloud, kinds in counts.items() if kinds}
 
+    def traffic(self):
+        """Bytes of objects and parts that came in, and that went out, since the requests were last taken."""
+        counts = [entry for kinds in self.call("GET", "traffic").values() for entry in kinds.values()]
+        return sum(entry["received"] for entry in counts), sum(entry["sent"] for entry in counts)
+
+    def stored(self, bucket):
+        """Bytes of all objects in a bucket of the simulated S3."""
+        pages = self.s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        return sum(entry["Size"] for page in pages for entry in page.get("Contents", []))
+
+    def s3_client(self):
+        import boto3
+
+        return boto3.client(
+            "s3", endpoint_url=self.s3["endpoint"], aws_access_key_id=self.s3["accessKey"],
+            aws_secret_access_key=self.s3["secretKey"], region_name=self.s3["region"])
+
     def stop(self):
         self.process.terminate()
         self.process.wait(timeout=30)
@@ -76,23 +93,27 @@ class Measurement:
     cpu: float
     peak: int
     requests: dict
+    # Bytes of objects that the clouds took in, and that they gave out.
+    received: int
+    sent: int
 
 
 def measure(sim, command, environment):
-    """Runs a command to its end: wall seconds, user + system seconds, peak resident bytes, requests the clouds saw."""
+    """Runs a command to its end: wall seconds, CPU seconds, peak resident bytes, what the clouds saw of it."""
     sim.take_requests()
-    with tempfile.TemporaryFile() as output:
-        started = time.monotonic()
-        process = subprocess.Popen(
-            command, env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
+    with tempfile.TemporaryFile() as output, tempfile.NamedTemporaryFile() as result:
+        starter = [sys.executable, "-I", "-S", str(pathlib.Path(__file__).with_name("harness_child.py")), result.name]
+        subprocess.run(
+            [*starter, *command], env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT,
+            check=True)
+        counted = json.load(result)
+        if counted["code"] != 0:
             output.seek(0)
-            sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{output.read().decode()[-4000:]}")
-    return Measurement(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, sim.take_requests())
+            sys.exit(f"{' '.join(command)} ended with {counted['code']}:\n{output.read().decode()[-4000:]}")
+    received, sent = sim.traffic()
+    return Measurement(
+        counted["wall"], counted["cpu"], counted["peak"], sim.take_requests(), received=received, sent=sent)
+
 
 
 class Lockstep:

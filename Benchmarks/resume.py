@@ -15,11 +15,6 @@ COUNT = 3
 SIZE = 256 * MIB
 
 
-def received(sim):
-    """Bytes of objects and parts that the simulated S3 has taken in since the last reset."""
-    return sum(entry["received"] for entry in sim.call("GET", "traffic").get("s3", {}).values())
-
-
 def killed_at(sim, command, environment, threshold):
     """Starts a command and kills it when so many bytes have arrived; seconds until then."""
     started = time.monotonic()
@@ -42,16 +37,12 @@ def resumed(sim, command, environment):
     result = subprocess.run(command, env={**os.environ, **environment}, capture_output=True)
     if result.returncode != 0:
         raise SystemExit(f"{command[0]} ended with {result.returncode}: {result.stderr.decode()[-2000:]}")
-    return received(sim) - COUNT * SIZE, time.monotonic() - started
+    received, _ = sim.traffic()
+    return received - COUNT * SIZE, time.monotonic() - started
 
 
 def open_uploads(sim, bucket):
-    import boto3
-
-    client = boto3.client(
-        "s3", endpoint_url=sim.s3["endpoint"], aws_access_key_id=sim.s3["accessKey"],
-        aws_secret_access_key=sim.s3["secretKey"], region_name=sim.s3["region"])
-    return len(client.list_multipart_uploads(Bucket=bucket).get("Uploads", []))
+    return len(sim.s3_client().list_multipart_uploads(Bucket=bucket).get("Uploads", []))
 
 
 def main():
