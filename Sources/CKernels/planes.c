@@ -1,16 +1,37 @@
+#include <string.h>
+
 #include "kernels.h"
 
-// Plain loops: the compiler makes vectors of them. Each width has its own, because the stride has to be a constant for that.
+// An element is moved as one word, which makes the compiler see vectors. Each width has its own loop, because the stride has to be a
+// constant for that. On a big-endian processor the planes would come in the wrong order.
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "planes are taken from little-endian words");
 
-#define SPLIT(width)                                                                                              \
+#define SPLIT(width, word)                                                                                        \
     static void split_##width(const uint8_t *restrict elements, size_t count, uint8_t *restrict planes) {         \
-        for (unsigned k = 0; k < width; k++)                                                                      \
-            for (size_t i = 0; i < count; i++) planes[k * count + i] = elements[i * width + k];                   \
+        for (size_t i = 0; i < count; i++) {                                                                      \
+            word element;                                                                                         \
+            memcpy(&element, elements + i * width, width);                                                        \
+            for (unsigned k = 0; k < width; k++) planes[k * count + i] = (uint8_t)(element >> (8 * k));           \
+        }                                                                                                         \
     }
 
-SPLIT(2)
-SPLIT(4)
-SPLIT(8)
+#define JOIN(width, word)                                                                                         \
+    static void join_##width(const uint8_t *const *planes, size_t count, uint8_t *restrict elements) {            \
+        const uint8_t *plane[width];                                                                              \
+        for (unsigned k = 0; k < width; k++) plane[k] = planes[k];                                                \
+        for (size_t i = 0; i < count; i++) {                                                                      \
+            word element = 0;                                                                                     \
+            for (unsigned k = 0; k < width; k++) element |= (word)((word)plane[k][i] << (8 * k));                 \
+            memcpy(elements + i * width, &element, width);                                                        \
+        }                                                                                                         \
+    }
+
+SPLIT(2, uint16_t)
+SPLIT(4, uint32_t)
+SPLIT(8, uint64_t)
+JOIN(2, uint16_t)
+JOIN(4, uint32_t)
+JOIN(8, uint64_t)
 
 void lockstep_planes_split(const void *elements, size_t count, unsigned width, uint8_t *planes) {
     switch (width) {
@@ -20,33 +41,10 @@ void lockstep_planes_split(const void *elements, size_t count, unsigned width, u
     }
 }
 
-static void join_2(const uint8_t *restrict a, const uint8_t *restrict b, size_t count, uint8_t *restrict to) {
-    for (size_t i = 0; i < count; i++) {
-        to[2 * i] = a[i];
-        to[2 * i + 1] = b[i];
-    }
-}
-
-static void join_4(
-    const uint8_t *restrict a, const uint8_t *restrict b, const uint8_t *restrict c, const uint8_t *restrict d,
-    size_t count, uint8_t *restrict to) {
-    for (size_t i = 0; i < count; i++) {
-        to[4 * i] = a[i];
-        to[4 * i + 1] = b[i];
-        to[4 * i + 2] = c[i];
-        to[4 * i + 3] = d[i];
-    }
-}
-
-static void join_8(const uint8_t *const *planes, size_t count, uint8_t *restrict to) {
-    for (size_t i = 0; i < count; i++)
-        for (unsigned k = 0; k < 8; k++) to[8 * i + k] = planes[k][i];
-}
-
 void lockstep_planes_join(const uint8_t *const *planes, size_t count, unsigned width, void *elements) {
     switch (width) {
-    case 2: join_2(planes[0], planes[1], count, elements); break;
-    case 4: join_4(planes[0], planes[1], planes[2], planes[3], count, elements); break;
+    case 2: join_2(planes, count, elements); break;
+    case 4: join_4(planes, count, elements); break;
     case 8: join_8(planes, count, elements); break;
     }
 }

@@ -51,20 +51,27 @@ package final class ChunkCompressor {
         max(0, count - max(65, (count + 15) / 16))
     }
 
-    /// LZ4, unless a glance or a try on the first bytes says that it is in vain.
+    /// LZ4, unless a glance, and for bytes of many values a try on the first of them, says that it is in vain.
     private func probeAndCompress(
         _ chunk: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer
     ) -> Int? {
-        // Random bytes use all values alike; what LZ4 shrinks does not.
-        guard ByteSpread.symbols(chunk) <= 240 else { return nil }
-        let probe = 16 << 10
-        if chunk.count > 4 * probe {
-            let start = UnsafeRawBufferPointer(rebasing: chunk[..<probe])
-            let enough = UnsafeMutableRawBufferPointer(rebasing: room[..<Self.worthwhile(probe)])
+        let symbols = ByteSpread.symbols(chunk)
+        guard symbols <= Self.random else { return nil }
+        if symbols > Self.dense, chunk.count > 4 * Self.probe {
+            let start = UnsafeRawBufferPointer(rebasing: chunk[..<Self.probe])
+            let enough = UnsafeMutableRawBufferPointer(rebasing: room[..<Self.worthwhile(Self.probe)])
             guard lz4.compress(start, fitting: enough) != nil else { return nil }
         }
         return lz4.compress(chunk, fitting: room)
     }
+
+    private static let probe = 16 << 10
+    /// More symbols (`ByteSpread`) than anything that shrinks uses.
+    private static let random = 240
+    /// More than text uses.
+    private static let dense = 128
+    /// More than planes use that are shorter by a sixteenth when spelled by frequency.
+    private static let even = 192
 
     /// Each byte of the elements by itself: the exponents of floating-point numbers use few values, their mantissas all.
     private func splitCompress(
@@ -87,7 +94,7 @@ package final class ChunkCompressor {
     /// False: no room.
     private func appendPlane(_ plane: UnsafeRawBufferPointer, to output: inout PlaneOutput) -> Bool {
         let limit = Self.worthwhile(plane.count)
-        if policy == .auto && ByteSpread.symbols(plane) > 192 { return output.appendRaw(plane) }
+        if ByteSpread.symbols(plane) > (policy == .zstd ? Self.random : Self.even) { return output.appendRaw(plane) }
         let target = output.target(limit: limit)
         var length = frequencies.compress(plane, fitting: target)
         if policy == .zstd {

@@ -29,7 +29,7 @@ package enum ChunkerProfile: Hashable, Sendable {
     }
 }
 
-/// Bytes of chunks that content cuts. Each is a power of two; `max` is at most 8 MiB.
+/// Bytes of chunks that content cuts. Each is a power of two; `min` is at least 64, `max` above it and at most 8 MiB.
 package struct GearSizes: Hashable, Sendable, Codable {
     package var min: Int
     package var average: Int
@@ -46,7 +46,7 @@ package struct GearSizes: Hashable, Sendable, Codable {
 
     package var isValid: Bool {
         // The rolling hash looks at 64 bytes; a looser mask than two bits would cut everywhere.
-        min >= 64 && min <= average && average <= max && max <= Self.ceiling
+        min >= 64 && min <= average && average <= max && min < max && max <= Self.ceiling
             && [min, average, max].allSatisfy { $0 & ($0 - 1) == 0 }
     }
 

@@ -102,6 +102,9 @@ func unpack(_ stored: [UInt8], _ codec: ChunkCodec, count: Int, _ decompressor: 
             let (codec, stored) = pack(weights, ChunkCompressor(policy), width: 2)
             #expect(codec == .planes(width: 2))
             #expect(Double(stored.count) < 0.7 * Double(weights.count))
+            // The mantissas, as they are.
+            #expect(Array(stored[..<5]) == [0, 0, 0, 2, 0])
+            #expect(Array(stored[5..<5 + 131_072]) == stride(from: 0, to: weights.count, by: 2).map { weights[$0] })
             let (wide, floats) = pack(Samples.float32(65_536), ChunkCompressor(policy), width: 4)
             #expect(wide == .planes(width: 4))
             #expect(Double(floats.count) < 0.9 * Double(4 * 65_536))
