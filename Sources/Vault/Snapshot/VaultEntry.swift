@@ -1,3 +1,4 @@
+import Digests
 package import ReplicationModel
 
 /// One chunk of an object, in its order.
@@ -55,11 +56,40 @@ package struct PageReference: Hashable, Sendable, Codable {
     package var session: SessionName
     /// 16 bytes.
     package var id: [UInt8]
+    /// Bytes of the sealed page, so that it is read in one request.
+    package var size: Int
 
-    package init(session: SessionName, id: [UInt8]) {
+    package init(session: SessionName, id: [UInt8], size: Int) {
+        precondition(id.count == 16 && size > 0 && size <= UInt32.max, "no reference to a page")
         self.session = session
         self.id = id
+        self.size = size
     }
 
     package var name: String { VaultName.page(session, id) }
+
+    private enum CodingKeys: String, CodingKey {
+        case session, id, size
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        session = try container.decode(SessionName.self, forKey: .session)
+        guard let id = Hex.decode(try container.decode(String.self, forKey: .id)), id.count == 16 else {
+            throw DecodingError.dataCorruptedError(forKey: .id, in: container, debugDescription: "no id of a page")
+        }
+        self.id = id
+        size = try container.decode(Int.self, forKey: .size)
+        guard size > 0, size <= UInt32.max else {
+            throw DecodingError.dataCorruptedError(forKey: .size, in: container, debugDescription: "no size of a page")
+        }
+    }
+
+    /// The id as 32 hex digits.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(session, forKey: .session)
+        try container.encode(Hex.encode(id), forKey: .id)
+        try container.encode(size, forKey: .size)
+    }
 }
