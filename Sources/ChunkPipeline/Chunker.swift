@@ -8,6 +8,8 @@ package struct Chunker: Sendable {
         case tensor(TensorCutter)
     }
 
+    /// - Parameter objectSize: what the object is said to have. If it has more or fewer bytes, the cuts are others, and still follow
+    ///   from the bytes and this number.
     /// - Precondition: the profile is valid.
     package init(_ profile: ChunkerProfile, objectSize: Int64) {
         precondition(profile.isValid, "no profile to cut by: \(profile)")
@@ -16,7 +18,7 @@ package struct Chunker: Sendable {
             case .gear(let sizes): .gear(GearCutter(sizes))
             case .fixed(let size): .fixed(size: size, length: 0)
             case .tensor(let grid, let sizes):
-                .tensor(TensorCutter(grid: grid, otherwise: sizes, fileEnd: objectSize))
+                .tensor(TensorCutter(grid: grid, otherwise: sizes, fileEnd: max(0, objectSize)))
             }
     }
 

@@ -124,7 +124,7 @@ struct GGUFHeader: Sendable {
             var size = UInt64(width)
             for index in 0..<dimensions {
                 let (product, overflow) = size.multipliedReportingOverflow(by: number(8, at: index * 8))
-                guard !overflow, product <= UInt64(fileEnd) else { return false }
+                guard !overflow, product <= UInt64(fileEnd) - offset else { return false }
                 size = product
             }
             tensor.end = Int64(offset + size)
@@ -135,6 +135,7 @@ struct GGUFHeader: Sendable {
 
     private mutating func finish() -> TensorHeader.Outcome {
         for index in tensors.indices {
+            guard (tensors[index].end ?? tensors[index].start) <= fileEnd - position else { return .unusable }
             tensors[index].start += position
             tensors[index].end? += position
         }

@@ -1,7 +1,15 @@
 import Cryptography
 import ReplicationModel
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// How fast one core does each step that a chunk goes through, over given bytes.
+///
+/// The time is the thread's on its core: what else the machine does hardly matters.
 package struct StageSpeed: Sendable {
     package enum Stage: String, CaseIterable, Sendable {
         case chunk
@@ -24,8 +32,8 @@ package struct StageSpeed: Sendable {
     /// Stored bytes for each plain one; only for those that compress.
     package let ratio: Double?
 
-    /// Runs every stage by itself on the calling thread, over and over for at least `duration`. It takes about eleven times as long, and as
-    /// much memory again as `bytes` has.
+    /// Runs every stage by itself on the calling thread, over and over for at least `duration`. It takes as much
+    /// memory again as `bytes` has.
     ///
     /// - Precondition: there is at least one byte.
     package static func measure(
@@ -37,21 +45,27 @@ package struct StageSpeed: Sendable {
         defer { bench.memory.deallocate() }
         return Stage.allCases.map { stage in
             let work = bench.work(stage, zstdLevel: zstdLevel)
-            let clock = ContinuousClock()
-            let start = clock.now
+            let start = threadTime()
             var rounds = 0
             var stored = 0
             var elapsed = Duration.zero
             repeat {
                 stored = work()
                 rounds += 1
-                elapsed = clock.now - start
+                elapsed = threadTime() - start
             } while elapsed < duration
             let isCompressing = [.lz4Compress, .zstdCompress, .autoCompress, .whole].contains(stage)
             return StageSpeed(
-                stage: stage, bytesPerSecond: Double(rounds * bytes.count) / (elapsed / .seconds(1)),
+                stage: stage, bytesPerSecond: Double(rounds * bytes.count) / max(elapsed / .seconds(1), 1e-9),
                 ratio: isCompressing ? Double(stored) / Double(bytes.count) : nil)
         }
+    }
+
+    /// What the calling thread has had of a core.
+    private static func threadTime() -> Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
     }
 }
 

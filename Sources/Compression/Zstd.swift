@@ -28,9 +28,6 @@ package enum Zstd {
         guard ZSTD_isError(written) == 0 else { throw ZstdError(written) }
         guard written == content.count else { throw ZstdError(message: "holds less than it announces") }
     }
-
-    /// The levels that there are, the fastest first.
-    package static let levels = ZSTD_minCLevel()...ZSTD_maxCLevel()
 }
 
 /// Compresses one frame after the other with the same memory.
@@ -82,7 +79,8 @@ package final class ZstdCompressor {
         return written
     }
 
-    /// - Returns: the bytes of the frame; nil when they do not fit into `frame`, which then holds rubbish.
+    /// - Returns: the bytes of the frame; nil when they do not fit into `frame`, or hardly (zstd wants a few bytes to spare). It then holds
+    ///   rubbish.
     package func compress(_ content: UnsafeRawBufferPointer, fitting frame: UnsafeMutableRawBufferPointer) -> Int? {
         let written = ZSTD_compress2(
             context, frame.baseAddress, frame.count, content.baseAddress, content.count)

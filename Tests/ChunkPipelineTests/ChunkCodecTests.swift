@@ -166,6 +166,45 @@ func unpack(_ stored: [UInt8], _ codec: ChunkCodec, count: Int, _ decompressor: 
     }
 }
 
+extension ChunkCodecTests {
+    static let codecs: [ChunkCodec] = [.raw, .lz4, .zstd, .planes(width: 2), .planes(width: 4), .planes(width: 8)]
+
+    @Test(arguments: codecs)
+    func `any bytes at all fill exactly or are refused`(codec: ChunkCodec) {
+        var random = SplitMix64(UInt64(codec.rawValue))
+        let decompressor = ChunkDecompressor()
+        for _ in 0..<5000 {
+            var stored = random.bytes(Int(random.next() % 200))
+            if codec == .zstd { stored.insert(contentsOf: [0x28, 0xB5, 0x2F, 0xFD], at: 0) }
+            // Planes of forms that there are, of lengths that could be.
+            if codec.planeWidth != nil, stored.count > 5 {
+                stored.replaceSubrange(0..<5, with: [UInt8(random.next() % 4), UInt8(random.next() % 64), 0, 0, 0])
+            }
+            do { _ = try unpack(stored, codec, count: Int(random.next() % 300), decompressor) } catch {
+                #expect(error is ChunkCodecError)
+            }
+        }
+    }
+
+    @Test func `planes that announce more than there is`() {
+        for length: [UInt8] in [[4, 0, 0, 0], [0xFF, 0xFF, 0xFF, 0xFF], [0, 0, 0, 0x80]] {
+            for form: UInt8 in 0...3 {
+                let stored = [form] + length + [1, 2, 3]
+                #expect(throws: ChunkCodecError.self) {
+                    try unpack(stored, .planes(width: 2), count: 6, ChunkDecompressor())
+                }
+            }
+        }
+    }
+
+    @Test func `a zstd bomb writes no more than the chunk has`() throws {
+        let zeros = [UInt8](repeating: 0, count: 1 << 20)
+        let (codec, stored) = pack(zeros, ChunkCompressor(.zstd))
+        #expect(codec == .zstd && stored.count < 200)
+        #expect(throws: ChunkCodecError.self) { try unpack(stored, .zstd, count: 1000, ChunkDecompressor()) }
+    }
+}
+
 @Suite struct ChunkHasherTests {
     @Test func `an id is the keyed hash`() {
         let key = (0..<32).map { UInt8($0) }

@@ -36,8 +36,10 @@ struct Piece: Equatable {
 }
 
 /// Cuts a whole object that arrives in buffers of the given lengths; the last of them repeats.
-func cut(_ object: [UInt8], _ profile: ChunkerProfile, buffers: [Int] = [1 << 20]) -> [Piece] {
-    var chunker = Chunker(profile, objectSize: Int64(object.count))
+func cut(
+    _ object: [UInt8], _ profile: ChunkerProfile, buffers: [Int] = [1 << 20], announced: Int64? = nil
+) -> [Piece] {
+    var chunker = Chunker(profile, objectSize: announced ?? Int64(object.count))
     var pieces: [Piece] = []
     var open = 0
     var position = 0

@@ -191,4 +191,43 @@ import Testing
             }
         }
     }
+
+    @Test(arguments: [Int64.min, -1, 0, 1, 100, 20_000, 1 << 40, .max])
+    func `an object of another size than it was said to have`(announced: Int64) {
+        var random = SplitMix64(8)
+        let safetensors = TensorFile.safetensors(Self.model, content: Self.content)
+        let (gguf, _) = TensorFile.gguf([Entry(name: "w", type: "F32", count: 90_000)], content: Self.content)
+        for object in [safetensors, gguf] {
+            let pieces = cut(object, Self.profile, announced: announced)
+            #expect(pieces.reduce(0) { $0 + $1.length } == object.count)
+            let pattern = (0..<100).map { _ in 1 + Int(random.next() % 9000) }
+            #expect(cut(object, Self.profile, buffers: pattern, announced: announced) == pieces)
+        }
+    }
+
+    @Test func `offsets and shapes near the end of all numbers`() {
+        let (file, header) = TensorFile.gguf([Entry(name: "w", type: "F32", count: 90_000)], content: Self.content)
+        // The length of the only dimension; type and offset follow.
+        let place = file[..<header].lastRange(of: TensorFile.number(90_000, 8))!.lowerBound
+        let lengths: [UInt64] = [0, 1 << 61, (1 << 61) - 1, 1 << 62, .max]
+        let offsets: [UInt64] = [0, 1 << 62, (1 << 63) - 32, 1 << 63, .max - 31]
+        for length in lengths {
+            for offset in offsets {
+                var changed = file
+                changed.replaceSubrange(place..<place + 8, with: TensorFile.number(length, 8))
+                changed.replaceSubrange(place + 12..<place + 20, with: TensorFile.number(offset, 8))
+                for announced in [Int64(file.count), .max] {
+                    let pieces = cut(changed, Self.profile, announced: announced)
+                    #expect(pieces.reduce(0) { $0 + $1.length } == file.count)
+                }
+            }
+        }
+    }
+}
+
+extension ArraySlice<UInt8> {
+    fileprivate func lastRange(of bytes: [UInt8]) -> Range<Int>? {
+        (startIndex...endIndex - bytes.count).last { self[$0..<$0 + bytes.count].elementsEqual(bytes) }
+            .map { $0..<$0 + bytes.count }
+    }
 }

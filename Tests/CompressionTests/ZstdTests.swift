@@ -69,4 +69,55 @@ struct ZstdTests {
         let unsized: [UInt8] = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58, 0x09, 0x00, 0x00, 0x61]
         #expect(throws: ZstdError.self) { try decompress(unsized) }
     }
+
+    private func compress(_ content: [UInt8], _ compressor: ZstdCompressor, room: Int) -> [UInt8]? {
+        var frame = [UInt8](repeating: 0, count: room)
+        let count = frame.withUnsafeMutableBytes { frame in
+            content.withUnsafeBytes { compressor.compress($0, fitting: frame) }
+        }
+        return count.map { Array(frame[..<$0]) }
+    }
+
+    @Test func `what does not fit is refused`() throws {
+        let content = Array(String(repeating: "a row of a manifest\n", count: 200).utf8)
+        for compressor in [ZstdCompressor(level: 1, checksum: false), ZstdCompressor(.frequencies, checksum: false)] {
+            let frame = try #require(compress(content, compressor, room: content.count))
+            #expect(try decompress(frame) == content)
+            for room in [0, 1, frame.count - 1] { #expect(compress(content, compressor, room: room) == nil) }
+        }
+    }
+
+    @Test func `bytes of few values are spelled by frequency`() throws {
+        // Four values without any repeat worth naming: two bits each.
+        var state: UInt32 = 1
+        let content = (0..<100_000).map { _ in
+            state = state &* 1_664_525 &+ 1_013_904_223
+            return UInt8(state >> 30)
+        }
+        let frame = try #require(compress(content, ZstdCompressor(.frequencies, checksum: false), room: 100_000))
+        #expect(frame.count < 26_000)
+        #expect(try decompress(frame) == content)
+    }
+
+    @Test func `a decompressor takes whole frames of the exact length only`() throws {
+        let content = [UInt8](repeating: 7, count: 5000)
+        let frame = try #require(compress(content, ZstdCompressor(level: 3, checksum: false), room: 5000))
+        let decompressor = ZstdDecompressor()
+        func expand(_ frame: [UInt8], _ count: Int) throws -> [UInt8] {
+            var content = [UInt8](repeating: 0, count: count)
+            try frame.withUnsafeBytes { frame in
+                try content.withUnsafeMutableBytes { try decompressor.decompress(frame, into: $0) }
+            }
+            return content
+        }
+        #expect(try expand(frame, 5000) == content)
+        for count in [0, 4999, 5001] { #expect(throws: ZstdError.self) { try expand(frame, count) } }
+        // A skippable frame in front, and one of zstd 0.7.
+        let skippable: [UInt8] = [0x50, 0x2A, 0x4D, 0x18, 0, 0, 0, 0]
+        let old: [UInt8] = [0x27, 0xB5, 0x2F, 0xFD] + frame.dropFirst(4)
+        for bad in [skippable + frame, skippable, old, frame + [0], Array(frame.dropLast()), [], [0x28]] {
+            #expect(throws: ZstdError.self) { try expand(bad, 5000) }
+        }
+        #expect(try expand(frame, 5000) == content)
+    }
 }
