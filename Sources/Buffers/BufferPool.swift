@@ -98,6 +98,12 @@ package final class BufferPool: Sendable {
         return buffer
     }
 
+    /// A buffer that can be had without waiting and without passing anybody who waits; nil when there is none.
+    package func tryAcquire(_ size: Int) -> PooledBuffer? {
+        let region = Self.footprint(size)
+        return state.withLock { box in box.value.waiters.isEmpty ? take(region, &box.value) : nil }
+    }
+
     /// Largest sum of live buffers so far, in bytes.
     package var peak: Int { state.withLock { $0.value.peak } }
 

@@ -29,14 +29,14 @@ package struct LedgerRow: Sendable, Hashable {
     package var verifiedAt: Int64
     /// What travels with the bytes, as the target holds it without this program's own marks; nil when nobody has looked.
     package var attributes: EncodedAttributes?
-    /// BLAKE3 of the whole content, 32 bytes, where it was computed anyway.
-    package var blake3: [UInt8]?
 
     package init(
         key: ObjectKey, sourceVersion: VersionToken, sourceModified: Int64, targetVersion: VersionToken, size: Int64,
         checksums: ObjectChecksums, evidence: EvidenceLevel, verifiedAt: Int64, attributes: EncodedAttributes? = nil,
         blake3: [UInt8]? = nil
     ) {
+        var checksums = checksums
+        checksums.blake3 = blake3 ?? checksums.blake3
         self.key = key
         self.sourceVersion = sourceVersion
         self.sourceModified = sourceModified
@@ -46,6 +46,11 @@ package struct LedgerRow: Sendable, Hashable {
         self.evidence = evidence
         self.verifiedAt = verifiedAt
         self.attributes = attributes
-        self.blake3 = blake3
+    }
+
+    /// BLAKE3 of the whole content, 32 bytes, where it was computed anyway. One of the checksums.
+    package var blake3: [UInt8]? {
+        get { checksums.blake3 }
+        set { checksums.blake3 = newValue }
     }
 }

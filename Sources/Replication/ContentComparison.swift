@@ -109,7 +109,9 @@ struct ContentComparison {
 extension ObjectChecksums {
     /// These and what only `other` knows.
     func merging(_ other: ObjectChecksums) -> ObjectChecksums {
-        ObjectChecksums(crc32c: crc32c ?? other.crc32c, crc64nvme: crc64nvme ?? other.crc64nvme, md5: md5 ?? other.md5)
+        ObjectChecksums(
+            crc32c: crc32c ?? other.crc32c, crc64nvme: crc64nvme ?? other.crc64nvme, md5: md5 ?? other.md5,
+            blake3: blake3 ?? other.blake3)
     }
 }
 

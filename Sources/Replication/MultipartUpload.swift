@@ -16,6 +16,21 @@ struct MultipartUpload {
         let isContinued: Bool
     }
 
+    /// What a feeder has brought to the target.
+    struct Content: Sendable {
+        /// All of them, in order.
+        var parts: [PartReceipt]
+        /// BLAKE3 of all their bytes, where the source reports one and every byte was read in this run.
+        var blake3: [UInt8]?
+    }
+
+    /// What the target has confirmed.
+    struct Completed {
+        var digest: ContentDigest
+        var blake3: [UInt8]?
+        var receipt: WriteReceipt
+    }
+
     let context: RunContext
     let object: ListedObject
     let attributes: ObjectAttributes
@@ -29,8 +44,8 @@ struct MultipartUpload {
     let partSize: Int64
     let isCutByContent: Bool
 
-    /// - Parameter feed: brings every part that is not present to the target and returns all of them in order.
-    func run(_ feed: (Opened) async throws -> [PartReceipt]) async throws -> (ContentDigest, WriteReceipt) {
+    /// - Parameter feed: brings every part that is not present to the target.
+    func run(_ feed: (Opened) async throws -> Content) async throws -> Completed {
         let opened: Opened
         if let found = try await continued() { opened = found } else { opened = try await begin() }
         do {
@@ -47,21 +62,20 @@ struct MultipartUpload {
         return opened.isContinued || failure.code == .store(.missingUpload)
     }
 
-    private func fill(_ opened: Opened, _ feed: (Opened) async throws -> [PartReceipt]) async throws -> (
-        ContentDigest, WriteReceipt
-    ) {
+    private func fill(_ opened: Opened, _ feed: (Opened) async throws -> Content) async throws -> Completed {
         do {
-            let parts = try await feed(opened)
-            let digest = parts.reduce(ContentDigest()) { $0.appending($1.digest!) }
+            let content = try await feed(opened)
+            let digest = content.parts.reduce(ContentDigest()) { $0.appending($1.digest!) }
             try digest.check(against: sourceChecksums)
-            let (receipt, isOwn) = try await complete(opened.session, parts, digest)
+            if let blake3 = content.blake3 { try BLAKE3Check(sourceChecksums)?.compare(blake3) }
+            let (receipt, isOwn) = try await complete(opened.session, content.parts, digest)
             if isOwn {
                 try await context.ledger.record(.closeUpload(opened.session))
             } else {
                 // Completed behind a lost reply, or somebody else has brought the same bytes: then the upload is still open.
                 try await context.abort(opened.session)
             }
-            return (digest, receipt)
+            return Completed(digest: digest, blake3: content.blake3, receipt: receipt)
         } catch {
             let failure = TransferFailure(error)
             // What the next run can go on with stays, as everything does when this run is ended.

@@ -46,6 +46,8 @@ struct ObjectTransfer {
     /// What the target has confirmed, before it is verified.
     private struct Copied {
         var digest: ContentDigest
+        /// BLAKE3 of the bytes that were read, where the source knows it too.
+        var blake3: [UInt8]?
         var receipt: WriteReceipt
         /// Without this program's own marks.
         var attributes: ObjectAttributes
@@ -64,9 +66,13 @@ struct ObjectTransfer {
         var row = LedgerRow(
             of: object, at: copied.receipt.version, copied.digest, .none, verifiedAt: context.time.nowSeconds())
         row.attributes = EncodedAttributes(copied.attributes)
+        row.blake3 = copied.blake3
         do {
-            row.evidence = try await WriteVerification(context: context, key: object.key, digest: copied.digest)
-                .evidence(for: copied.receipt)
+            row.evidence = try await WriteVerification(
+                context: context, key: object.key, digest: copied.digest, blake3: copied.blake3
+            ).evidence(for: copied.receipt)
+            // A target that hashes what it stores hashed what was sent: its checksums agree.
+            if row.blake3 == nil, row.evidence == .reported { row.blake3 = copied.receipt.checksums.blake3 }
             return (row, copied.segments)
         } catch {
             // What is there now is this run's own and not proven: the next run writes it again.
@@ -85,18 +91,22 @@ struct ObjectTransfer {
                 into: buffer)
         }
         try reply.digest.check(against: reply.description.object.checksums)
+        let body = object.size == 0 ? nil : buffer.slice(Int(object.size))
+        let blake3 = try body.flatMap {
+            try BLAKE3Check(reply.description.object.checksums.merging(object.checksums))?.verify($0)
+        }
         let (attributes, fingerprint) = targetAttributes(reply.description.attributes, object, digest: reply.digest)
         let write = ConditionalWrite(
             context: context, object: object, condition: condition, digest: reply.digest, fingerprint: fingerprint,
             row: row)
-        let body = object.size == 0 ? nil : buffer.slice(Int(object.size))
         let (receipt, _) = try await write.perform { () throws(StoreError) in
             try await context.target.put(
                 PutRequest(
                     key: object.key, body: body, digest: reply.digest, attributes: attributes, condition: condition))
         }
         context.progress.update { $0.sentBytes += object.size }
-        return Copied(digest: reply.digest, receipt: receipt, attributes: Provenance.strip(attributes))
+        return Copied(
+            digest: reply.digest, blake3: blake3, receipt: receipt, attributes: Provenance.strip(attributes))
     }
 
     private func copyInParts(_ object: ListedObject) async throws -> Copied {
@@ -127,13 +137,15 @@ struct ObjectTransfer {
                 upload: upload(partSize: delta.targetPart, isCutByContent: true), plan: delta, lanes: lanes)
             if let copied = try await uploader.run() {
                 return Copied(
-                    digest: copied.digest, receipt: copied.receipt, attributes: Provenance.strip(attributes),
+                    digest: copied.digest, blake3: copied.blake3, receipt: copied.receipt,
+                    attributes: Provenance.strip(attributes),
                     segments: copied.segments, origins: copied.origins)
             }
         }
         let uploader = MultipartUploader(upload: upload(partSize: plan.partSize, isCutByContent: false))
-        let (digest, receipt) = try await uploader.run()
-        return Copied(digest: digest, receipt: receipt, attributes: Provenance.strip(attributes))
+        let made = try await uploader.run()
+        return Copied(
+            digest: made.digest, blake3: made.blake3, receipt: made.receipt, attributes: Provenance.strip(attributes))
     }
 
     private func targetAttributes(

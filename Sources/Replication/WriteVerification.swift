@@ -9,9 +9,11 @@ struct WriteVerification {
     let context: RunContext
     let key: ObjectKey
     let digest: ContentDigest
+    /// BLAKE3 of the bytes that were sent, where it is known.
+    var blake3: [UInt8]?
 
     func evidence(for receipt: WriteReceipt) async throws -> EvidenceLevel {
-        let sent = ObjectChecksums(crc32c: digest.crc32c, crc64nvme: digest.crc64nvme)
+        let sent = ObjectChecksums(crc32c: digest.crc32c, crc64nvme: digest.crc64nvme, blake3: blake3)
         switch receipt.checksums.agrees(with: sent) {
         case true: return .reported
         case false:

@@ -101,6 +101,7 @@ extension ObjectChecksums {
         count(crc64nvme.flatMap { a in other.crc64nvme.map { a == $0 } })
         count(crc32c.flatMap { a in other.crc32c.map { a == $0 } })
         count(md5.flatMap { a in other.md5.map { a == $0 } })
+        count(blake3.flatMap { a in other.blake3.map { a == $0 } })
         if different == 0 { return equal == 0 ? .nothing : .equal }
         return equal == 0 ? .different : .contradictory
     }

@@ -37,6 +37,11 @@ struct DeltaPass: Sendable {
     private var receipts: [PartReceipt] = []
     private var lost: Set<DeltaUploader.TargetVersion> = []
 
+    /// Of all bytes, also of those that an earlier run had sent; nil where the source has nothing to compare it with.
+    private var hash: BLAKE3?
+    /// BLAKE3 of the whole object, once the pass has ended.
+    var blake3: [UInt8]? { hash?.finalize() }
+
     /// How the object is cut, in order.
     private(set) var segments: [ContentSegment] = []
     /// Objects that parts were copied from.
@@ -51,6 +56,7 @@ struct DeltaPass: Sendable {
         ring = Ring(memory, size: Int(plan.ring(within: Int64(memory.capacity))))
         window = RingWindow(capacity: Int64(ring.size))
         reader = SegmentReader(size: plan.size, plan.segments)
+        hash = BLAKE3Check(upload.sourceChecksums).map { _ in BLAKE3() }
         // A run with other options may have made parts for which there is no room in this one.
         let present = opened.present.filter { $0.value.digest.length <= plan.largestPart }
         composer = PartComposer(minimum: plan.minimumPart, target: plan.targetPart, present: present)
@@ -103,7 +109,9 @@ struct DeltaPass: Sendable {
     private mutating func take(_ index: Int, _ group: inout ThrowingTaskGroup<Arrival, any Error>) async throws {
         try Task.checkCancellation()
         let range = plan.range(ofBlock: index)
-        let found = ring.slice(range).withUnsafeBytes { reader.read($0) }
+        let bytes = ring.slice(range)
+        bytes.withUnsafeBytes { hash?.update($0) }
+        let found = bytes.withUnsafeBytes { reader.read($0) }
         for segment in found {
             segments.append(segment)
             let held = composer.isPresent(at: segment.offset) ? nil : try await location(of: segment)

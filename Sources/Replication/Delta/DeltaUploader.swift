@@ -15,6 +15,7 @@ struct DeltaUploader {
     /// What the target has confirmed, and what the ledger may say about it once it is verified.
     struct Outcome: Sendable {
         var digest: ContentDigest
+        var blake3: [UInt8]?
         var receipt: WriteReceipt
         var segments: [ContentSegment]
         /// Whose bytes it was partly made of.
@@ -31,13 +32,14 @@ struct DeltaUploader {
     func run() async throws -> Outcome? {
         var pass: DeltaPass?
         do {
-            let (digest, receipt) = try await upload.run { opened in
+            let made = try await upload.run { opened in
                 let (parts, made) = try await send(opened)
                 pass = made
-                return parts
+                return MultipartUpload.Content(parts: parts, blake3: made.blake3)
             }
             return Outcome(
-                digest: digest, receipt: receipt, segments: pass?.segments ?? [], origins: pass?.origins ?? [])
+                digest: made.digest, blake3: made.blake3, receipt: made.receipt, segments: pass?.segments ?? [],
+                origins: pass?.origins ?? [])
         } catch let failure as TransferFailure
             where failure.side == .target && failure.code == .store(.checksumMismatch)
         {

@@ -64,6 +64,7 @@ extension ObjectDescription {
         add("crc64nvme", object.checksums.crc64nvme.map { ChecksumEncoding.hex($0) })
         add("crc32c", object.checksums.crc32c.map { ChecksumEncoding.hex($0) })
         add("md5", object.checksums.md5.map { Hex.encode($0) })
+        add("blake3", object.checksums.blake3.map { Hex.encode($0) })
         add("archive tier", object.archiveTier)
         add("content-type", attributes.contentType)
         add("content-encoding", attributes.contentEncoding)

@@ -13,6 +13,7 @@ private struct ObjectJSON: Encodable {
     var crc32c: String?
     var crc64nvme: String?
     var md5: String?
+    var blake3: String?
     var archiveTier: String?
     var attributes: ObjectAttributes?
 
@@ -25,6 +26,7 @@ private struct ObjectJSON: Encodable {
         crc32c = object.checksums.crc32c.map { ChecksumEncoding.hex($0) }
         crc64nvme = object.checksums.crc64nvme.map { ChecksumEncoding.hex($0) }
         md5 = object.checksums.md5.map { Hex.encode($0) }
+        blake3 = object.checksums.blake3.map { Hex.encode($0) }
         archiveTier = object.archiveTier
         self.attributes = attributes
     }
