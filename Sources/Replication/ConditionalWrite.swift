@@ -43,9 +43,11 @@ struct ConditionalWrite {
     private func settle(
         _ write: () async throws(StoreError) -> WriteReceipt
     ) async throws -> (receipt: WriteReceipt, isOwn: Bool) {
-        if let row {
-            try await context.ledger.commit(
-                .record(LedgerRow(of: object, at: row.targetVersion, digest, .none, verifiedAt: row.verifiedAt)))
+        if let version = replaced {
+            try await context.ledger.announce(
+                LedgerRow(
+                    of: object, at: version, digest, .none,
+                    verifiedAt: row?.verifiedAt ?? context.time.nowSeconds()))
         }
         var outcomeUnknown = false
         var attempt = 1
@@ -65,6 +67,14 @@ struct ConditionalWrite {
                 attempt += 1
             }
         }
+    }
+
+    /// The version to announce the bytes over; nil when they need no announcement. What a commit does not keep leaves what was there before:
+    /// a staged target's is noted also where the ledger has never heard of it.
+    private var replaced: VersionToken? {
+        if let row { return row.targetVersion }
+        guard context.ledger.isStaged, case .matches(let version) = condition else { return nil }
+        return version
     }
 
     /// After a lost reply: our own success makes the condition fail, and a completed upload is gone.

@@ -7,7 +7,8 @@ import ReplicationModel
 /// One upload of a large object at the target: opened or continued, filled by a feeder of parts, completed.
 ///
 /// The upload is in the ledger before its first part, and every part is after the target has confirmed it: a run that ends at any
-/// point leaves an upload that the next one continues with what is missing.
+/// point leaves an upload that the next one continues with what is missing. Not so at a target that shows writes by commits: there an
+/// upload ends with its process, and the ledger hears nothing of it.
 struct MultipartUpload {
     /// An upload that takes parts, and those that the target has already.
     struct Opened {
@@ -70,7 +71,7 @@ struct MultipartUpload {
             if let blake3 = content.blake3 { try BLAKE3Check(sourceChecksums)?.compare(blake3) }
             let (receipt, isOwn) = try await complete(opened.session, content.parts, digest)
             if isOwn {
-                try await context.ledger.record(.closeUpload(opened.session))
+                if context.keepsUploads { try await context.ledger.record(.closeUpload(opened.session)) }
             } else {
                 // Completed behind a lost reply, or somebody else has brought the same bytes: then the upload is still open.
                 try await context.abort(opened.session)
@@ -79,7 +80,7 @@ struct MultipartUpload {
         } catch {
             let failure = TransferFailure(error)
             // What the next run can go on with stays, as everything does when this run is ended.
-            if !Task.isCancelled, !failure.mayPass, !beginsAgain(opened, failure) {
+            if !Task.isCancelled, !failure.mayPass || !context.keepsUploads, !beginsAgain(opened, failure) {
                 try await context.abort(opened.session)
             }
             throw error
@@ -100,7 +101,7 @@ struct MultipartUpload {
 
     /// Makes a part durable in the ledger. Not under a permit: others can use it meanwhile.
     func note(_ part: RecordedPart, of session: UploadSession) async throws -> PartReceipt {
-        try await context.ledger.commit(.uploadedPart(part, of: session))
+        if context.keepsUploads { try await context.ledger.commit(.uploadedPart(part, of: session)) }
         return part.receipt
     }
 
@@ -109,6 +110,13 @@ struct MultipartUpload {
     private func begin() async throws -> Opened {
         let request = UploadRequest(
             key: object.key, size: object.size, partSize: partSize, attributes: attributes, condition: condition)
+        guard context.keepsUploads else {
+            do throws(StoreError) {
+                return Opened(session: try await context.target.beginUpload(request), present: [:], isContinued: false)
+            } catch {
+                throw TransferFailure(.target, error)
+            }
+        }
         // The intent first: an upload that was opened and whose handle was lost with the process is found by its key.
         let intent = UploadSession(
             key: object.key, handle: UploadRecord.intentHandle(object.key), size: object.size, partSize: partSize)

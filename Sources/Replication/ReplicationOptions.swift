@@ -38,7 +38,8 @@ package struct ReplicationOptions: Sendable {
 
     package enum Deletion: Sendable, Hashable {
         case off
-        /// Objects are moved under `backupPrefix` of the target first; nil deletes for good.
+        /// Objects are moved under `backupPrefix` of the target first; nil deletes for good, and so does a run into a staged target,
+        /// whose older states hold what is deleted.
         case on(limit: DeleteLimit, backupPrefix: ObjectKey?)
     }
 
@@ -66,6 +67,8 @@ package struct ReplicationOptions: Sendable {
     /// Bytes to copy at most; nil: no limit.
     package var maxTransfer: Int64?
     package var maxDuration: Duration?
+    /// Ledger changes that wait for a commit of a staged target before one is asked for.
+    package var maxHeldChanges = 100_000
     /// How often a transfer starts again because its source changed or its bytes arrived damaged.
     package var maxRestarts = 3
 

@@ -16,6 +16,7 @@ package struct Replicator: Sendable {
     private let time: any Timekeeper
     private let observer: any ReplicationObserver
     private let nonce: String
+    private let staged: (any StagedWrites)?
     private let executors: [any TaskExecutor]
     private let background: (any TaskExecutor)?
 
@@ -26,15 +27,17 @@ package struct Replicator: Sendable {
     package let progress: RunProgress
 
     /// - Parameters:
+    ///   - staged: the target's commits, where it shows writes only by them: `target` itself below its decorators.
     ///   - nonce: unguessable text of this run, for names that it makes at the target.
     ///   - executors: where objects and parts are worked on, in turn; those of the transport save a wake-up per reply.
     ///   - background: where listings are fetched and the ledger is flushed; nil is the global executor.
     package init(
         source: any ObjectStore, target: any ObjectStore, ledger: any Ledger, options: ReplicationOptions,
         pool: BufferPool,
-        time: any Timekeeper, nonce: String, observer: any ReplicationObserver,
+        time: any Timekeeper, nonce: String, observer: any ReplicationObserver, staged: (any StagedWrites)? = nil,
         executors: [any TaskExecutor] = [], background: (any TaskExecutor)? = nil
     ) {
+        self.staged = staged
         self.executors = executors
         self.background = background
         self.source = source
@@ -49,9 +52,9 @@ package struct Replicator: Sendable {
     }
 
     /// Never throws: what went wrong with the run as a whole is in the summary, what went wrong with an object went to the observer.
-    /// Cancelling the task ends the run soon; the ledger then holds everything that was finished.
+    /// Cancelling the task ends the run soon; the ledger then holds everything that was finished, and a target with commits shows it.
     package func run() async -> RunSummary {
-        let writer = LedgerWriter(ledger)
+        let writer = LedgerWriter(ledger, staging: staging)
         var stop: RunStop?
         var failure: TransferFailure?
         do {
@@ -60,9 +63,8 @@ package struct Replicator: Sendable {
         } catch {
             failure = TransferFailure(error)
         }
-        // A task of its own, which nobody cancels: what was finished is recorded however the run ends.
         do {
-            try await Task(executorPreference: background) { try await writer.flush() }.value
+            try await end(writer, stop, failure)
         } catch {
             failure = failure ?? TransferFailure(error)
         }
@@ -71,14 +73,40 @@ package struct Replicator: Sendable {
             stop = .interrupted
         }
         return RunSummary(
-            counts: progress.counts, stop: stop, failure: failure, isListed: progress.isListed, peakBuffers: pool.peak)
+            counts: progress.counts, stop: stop, failure: failure, isListed: progress.isListed, peakBuffers: pool.peak,
+            snapshot: writer.snapshot)
+    }
+
+    /// What was finished is recorded however the run ends, and a target with commits shows it: in tasks that nobody cancels.
+    private func end(_ writer: LedgerWriter, _ stop: RunStop?, _ failure: TransferFailure?) async throws {
+        try await Task(executorPreference: background) { try await writer.flush() }.value
+        // Without a ledger that can be told what is about to come, nothing may come.
+        guard failure?.side != .ledger else { return }
+        let isComplete = stop == nil && failure == nil && !Task.isCancelled
+        let counts = progress.counts
+        try await writer.commit(
+            isComplete ? .complete(failures: counts.failedObjects + counts.skippedObjects) : .cutShort)
+    }
+
+    /// A dry run writes nothing, and commits nothing.
+    private var staging: LedgerWriter.Staging? {
+        guard let staged, !options.dryRun else { return nil }
+        let (progress, observer) = (progress, observer)
+        return LedgerWriter.Staging(target: staged, limit: options.maxHeldChanges, time: time, executor: background) {
+            key, reason in
+            progress.update {
+                $0.failedObjects += 1
+                $0.rejectedObjects += 1
+            }
+            observer.handle(.failed(key, TransferFailure(.target, .conflict, reason)))
+        }
     }
 
     private func replicate(_ writer: LedgerWriter) async throws -> RunStop? {
         if !options.dryRun { try await ledger.clearDeleteCandidates() }
         let context = RunContext(
             source: source, target: try await writableTarget(), ledger: writer,
-            openUploads: OpenUploads(options.dryRun ? [] : try await ledger.openUploads()),
+            openUploads: OpenUploads(options.dryRun || writer.isStaged ? [] : try await ledger.openUploads()),
             failures: FailedKeys(try await earlierFailures()), pool: pool, options: options, time: time,
             observer: observer, progress: progress, executors: executors)
         let stop = try await copyAll(context)
@@ -86,7 +114,7 @@ package struct Replicator: Sendable {
         guard stop == nil else { return stop }
         if !options.dryRun { try await abortLeftovers(context) }
         try await deleteAll(context)
-        if !options.dryRun, progress.counts.plannedObjects > 0 { try await reportOrphans() }
+        if !options.dryRun, staged == nil, progress.counts.plannedObjects > 0 { try await reportOrphans() }
         return nil
     }
 
@@ -155,6 +183,7 @@ package struct Replicator: Sendable {
             while !Task.isCancelled {
                 try await time.sleep(for: LedgerWriter.interval)
                 try await context.ledger.flush()
+                if context.ledger.wantsCheckpoint { try await context.ledger.commit(.checkpoint) }
             }
         }
         defer { flusher.cancel() }
@@ -202,7 +231,7 @@ package struct Replicator: Sendable {
         var candidates: [DeleteCandidate] = []
         defer { progress.update { $0.addListed(tally) } }
         // The group is cancelled by the first failure that ends the run; it throws that failure when this returns.
-        while !group.isCancelled, let joined = try await join.next() {
+        while !group.isCancelled, var joined = try await join.next() {
             if tally.sourceObjects + tally.targetObjects + tally.filteredObjects >= Self.tallied {
                 progress.update { $0.addListed(tally) }
                 tally = RunCounts()
@@ -219,10 +248,11 @@ package struct Replicator: Sendable {
             }
             if joined.target != nil { tally.targetObjects += 1 }
             if let left = sets?.enter(joined.key) { try await leave(left, context, window: window, in: &group) }
-            if context.failures.hasFailedAgain(joined.key) {
+            if context.failures.hasFailedAgain(joined.key) || context.ledger.hasRejected(joined.key) {
                 sets?.current.fail("\(joined.key) was tried in vain")
                 continue
             }
+            if context.failures.earlier.contains(joined.key) { joined = try await context.refreshed(joined) }
             let decision = planner.decide(joined)
             if decision == .unchanged {
                 sets?.take(joined, decision)
@@ -364,7 +394,9 @@ package struct Replicator: Sendable {
         guard case .on(let limit, let backupPrefix) = options.deletion else { return }
         let counts = progress.counts
         guard counts.deleteCandidates > 0 else { return }
-        let phase = DeletePhase(context: context, ledger: ledger, limit: limit, backupPrefix: backupPrefix)
+        // Older states of a target with commits hold what is deleted.
+        let phase = DeletePhase(
+            context: context, ledger: ledger, limit: limit, backupPrefix: staged == nil ? backupPrefix : nil)
         try phase.guardLimits()
         guard counts.failedObjects == 0 else {
             observer.handle(

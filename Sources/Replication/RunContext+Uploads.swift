@@ -13,10 +13,10 @@ extension RunContext {
         do throws(StoreError) {
             try await target.abortUpload(session)
         } catch {
-            report(session, error)
+            if keepsUploads { report(session, error) }
             return
         }
-        try await ledger.commit(.closeUpload(session))
+        if keepsUploads { try await ledger.commit(.closeUpload(session)) }
     }
 
     /// Discards what an earlier run left of an upload that this one has no use for.

@@ -77,6 +77,18 @@ final class RunContext: Sendable {
         progress.update { $0.deleteCandidates += candidates.count }
     }
 
+    /// Whether another process can go on with an upload, so that the ledger has to know of it.
+    var keepsUploads: Bool { !ledger.isStaged }
+
+    /// What the ledger says of a key that this run may have written before: rows that wait for a commit are in no page of the ledger, and
+    /// the page may be older than the commit.
+    func refreshed(_ joined: JoinedKey) async throws -> JoinedKey {
+        guard ledger.isStaged else { return joined }
+        var joined = joined
+        joined.row = try await ledger.row(for: joined.key)
+        return joined
+    }
+
     /// The largest object that goes in one read and one write.
     var singleRequestLimit: Int64 {
         min(options.partSize, target.capabilities.maxPutSize, Int64(pool.limit))

@@ -29,6 +29,8 @@ package struct RunCounts: Sendable, Hashable {
     package var deletedBytes: Int64 = 0
     package var deleteCandidates = 0
     package var failedObjects = 0
+    /// Of those that failed: written or deleted, and not kept by the commit that it was part of. They count as copied too.
+    package var rejectedObjects = 0
     package var skippedObjects = 0
     package var conflicts = 0
     /// Of those that were skipped: pointers whose set is not complete at the target.

@@ -9,12 +9,18 @@ package struct RunSummary: Sendable {
     package var isListed: Bool
     /// Largest sum of bytes in buffers.
     package var peakBuffers: Int
+    /// What people call the last state that the run has committed at a target with commits; nil when it has committed none.
+    package var snapshot: String?
 
-    package init(counts: RunCounts, stop: RunStop?, failure: TransferFailure?, isListed: Bool, peakBuffers: Int) {
+    package init(
+        counts: RunCounts, stop: RunStop?, failure: TransferFailure?, isListed: Bool, peakBuffers: Int,
+        snapshot: String? = nil
+    ) {
         self.counts = counts
         self.stop = stop
         self.failure = failure
         self.isListed = isListed
         self.peakBuffers = peakBuffers
+        self.snapshot = snapshot
     }
 }

@@ -29,6 +29,8 @@ package struct TransferFailure: Error, Sendable, CustomStringConvertible {
     package var message: String
     /// Whether a fresh look at the source's object can cure it, or confirm that it is gone. What a store has found damaged it has read again already.
     var startsAgain: Bool
+    /// Whether it is not one object's, whatever the code says.
+    var stopsRun = false
 
     package init(_ side: Side, _ code: Code, _ message: String) {
         self.side = side
@@ -68,7 +70,8 @@ package struct TransferFailure: Error, Sendable, CustomStringConvertible {
 
     /// Whether every other object would fail the same way, so that going on is pointless.
     var endsRun: Bool {
-        switch code {
+        if stopsRun { return true }
+        return switch code {
         case .store(.unauthenticated), .store(.missingContainer), .store(.noSpace), .store(.quotaExceeded), .ledger:
             true
         default: false

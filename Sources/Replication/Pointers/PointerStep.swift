@@ -118,7 +118,16 @@ struct PointerStep {
                     }
                     continue
                 }
-                let decision = planner.decide(joined)
+                guard !context.ledger.hasRejected(joined.key) else {
+                    results.note("\(joined.key) was not kept by a commit")
+                    continue
+                }
+                var joined = joined
+                var decision = planner.decide(joined)
+                if decision.isWork {
+                    joined = try await context.refreshed(joined)
+                    decision = planner.decide(joined)
+                }
                 if case .skip(let reason) = decision {
                     context.skip(joined.key, reason)
                     results.note("\(joined.key) was skipped")
