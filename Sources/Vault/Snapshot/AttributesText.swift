@@ -82,6 +82,15 @@ enum AttributesText {
 
     private static func appendQuoted(_ value: String, to text: inout [UInt8]) {
         text.append(UInt8(ascii: "\""))
+        if value.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
+            text.append(contentsOf: value.utf8)
+        } else {
+            appendEscaped(value, to: &text)
+        }
+        text.append(UInt8(ascii: "\""))
+    }
+
+    private static func appendEscaped(_ value: String, to text: inout [UInt8]) {
         for byte in value.utf8 {
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"):
@@ -94,7 +103,6 @@ enum AttributesText {
             default: text.append(byte)
             }
         }
-        text.append(UInt8(ascii: "\""))
     }
 
     private struct Reader {

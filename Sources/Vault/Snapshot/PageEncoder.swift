@@ -103,10 +103,10 @@ package struct PageEncoder: Sendable {
         precondition(key.count <= SnapshotPage.maxKeyLength, "a key is longer than any store allows")
         var shared = 0
         if count > 0 {
-            let common = min(lastKey.count, key.count)
-            while shared < common, lastKey[shared] == key[shared] { shared += 1 }
-            precondition(
-                shared < key.count && (shared == lastKey.count || lastKey[shared] < key[shared]), "keys must rise")
+            let last = lastKey
+            let common = min(last.count, key.count)
+            while shared < common, last[shared] == key[shared] { shared += 1 }
+            precondition(shared < key.count && (shared == last.count || last[shared] < key[shared]), "keys must rise")
         } else {
             firstKey = ObjectKey(key)
         }
