@@ -15,6 +15,8 @@ enum Fault: Sendable {
     case flippedBit
     /// A write whose receipt says nothing of the bytes; of `head`, no checksums.
     case mute
+    /// Ends as cancelled calls do, after this.
+    case interrupted(@Sendable () async -> Void)
     case before(@Sendable () async -> Void)
     case after(@Sendable () async -> Void)
 }
@@ -61,6 +63,9 @@ final class FaultStore: ObjectStore {
         case .lostRequest: throw Self.unknown(operation, key)
         case .flippedBit: return try await call(.flippedBit)
         case .mute: return try await call(.mute)
+        case .interrupted(let action):
+            await action()
+            throw StoreError(.cancelled, operation, key: key, message: "interrupted")
         case .before(let action):
             await action()
             return try await call(nil)
