@@ -30,7 +30,7 @@ package enum HKDFSHA256 {
         // Without a salt, and with an empty one, it is 32 zeros.
         if !salt.isEmpty { parameters.append(.octets("salt", salt)) }
         if !info.isEmpty { parameters.append(.octets("info", info)) }
-        demand(function.derive(output, parameters) ? 1 : 0, "derive a key by HKDF")
+        precondition(function.derive(output, parameters), "OpenSSL could not derive a key by HKDF")
     }
 
     private static let function = KeyDerivation("HKDF")

@@ -19,6 +19,8 @@ enum Fault: Sendable {
     case interrupted(@Sendable () async -> Void)
     case before(@Sendable () async -> Void)
     case after(@Sendable () async -> Void)
+    /// A listing that shows something else.
+    case page(@Sendable (ListPage) -> ListPage)
 }
 
 /// A store whose calls go wrong as told, and that counts them.
@@ -53,7 +55,14 @@ final class FaultStore: ObjectStore {
     private func attempt<R>(
         _ operation: StoreOperation, _ key: ObjectKey?, _ call: (Change?) async throws(StoreError) -> R
     ) async throws(StoreError) -> R {
-        switch next(operation, key) {
+        try await attempt(operation, key, next(operation, key), call)
+    }
+
+    private func attempt<R>(
+        _ operation: StoreOperation, _ key: ObjectKey?, _ fault: Fault?,
+        _ call: (Change?) async throws(StoreError) -> R
+    ) async throws(StoreError) -> R {
+        switch fault {
         case nil: return try await call(nil)
         case .error(let code, let retry):
             throw StoreError(code, operation, key: key, message: "planned", retry: retry)
@@ -73,6 +82,7 @@ final class FaultStore: ObjectStore {
             let result = try await call(nil)
             await action()
             return result
+        case .page: preconditionFailure("only listings have pages")
         }
     }
 
@@ -86,7 +96,9 @@ final class FaultStore: ObjectStore {
     }
 
     func list(_ request: ListRequest) async throws(StoreError) -> ListPage {
-        try await attempt(.list, nil) { _ throws(StoreError) in try await base.list(request) }
+        let fault = next(.list, nil)
+        if case .page(let change) = fault { return change(try await base.list(request)) }
+        return try await attempt(.list, nil, fault) { _ throws(StoreError) in try await base.list(request) }
     }
 
     func head(_ key: ObjectKey) async throws(StoreError) -> ObjectDescription {

@@ -7,6 +7,9 @@ extension KeyRing {
     /// Most plain bytes of one object.
     package static let maxPlainLength = 256 << 20
 
+    /// Bytes of one whole object, at most.
+    static let maxSealedLength = Padding.padded(maxPlainLength + 4096)
+
     /// Codec, plain length and payload length, before the payload.
     private static let preludeLength = 17
 

@@ -16,7 +16,7 @@ package struct KeyRing: Sendable {
     let rootKeys: [Secret]
 
     /// Root keys at most: a bound for what is read.
-    static let maxRootKeys = 4096
+    static let maxRootKeys = 256
     static let repositoryLength = 32
     static let keyLength = AES256GCM.keyLength
 
