@@ -389,7 +389,7 @@ package struct OpenUploadsPage: Sendable {
 
     /// The page that the request asks for, out of all uploads: oldest first. The cursor names the last upload shown by its time and
     /// handle, so that the listing goes on behind it also when it has ended meanwhile.
-    init(page request: ListRequest, of all: [OpenUpload]) {
+    package init(page request: ListRequest, of all: [OpenUpload]) {
         func place(_ upload: OpenUpload) -> (Int64, String) { (upload.initiated, upload.session.handle) }
         let sorted = all.sorted { place($0) < place($1) }
         var first = 0

@@ -29,11 +29,8 @@ import Vault
             bytes[place] ^= 1 << UInt8(place % 8)
             let store = MemoryStore()
             try await PackFixture.put(bytes, pack.text, to: store)
-            // The length of the footer lies behind what the hash covers: only the key tells that another one is wrong.
-            if !(sound.count - 48..<sound.count - 40).contains(place) {
-                await #expect(throws: VaultError.self, "byte \(place)") {
-                    try await KeylessVerifier(store: store).verify(pack.text)
-                }
+            await #expect(throws: VaultError.self, "byte \(place)") {
+                try await KeylessVerifier(store: store).verify(pack.text)
             }
 
             let reader = fixture.reader(of: store)

@@ -33,7 +33,7 @@ struct SealedObjectTests {
         #expect(Array(object[8..<32]) == [4, 1, 0, 0, 1, 0, 0, 0] + Array(1...16))
         #expect(object.suffix(8).elementsEqual("LSVEND01".utf8))
         #expect(object.suffix(48).prefix(8).allSatisfy { $0 == 0 })
-        let hash = object.withUnsafeBytes { BLAKE3.hash(UnsafeRawBufferPointer(rebasing: $0.dropLast(48))) }
+        let hash = object.withUnsafeBytes { BLAKE3.hash(UnsafeRawBufferPointer(rebasing: $0.dropLast(40))) }
         #expect(Array(object.suffix(40).prefix(32)) == hash)
 
         // From the format page alone: the object's keys and its one record.
@@ -77,7 +77,7 @@ struct SealedObjectTests {
         for index in 0..<object.count - 48 {
             var changed = object
             changed[index] ^= 1
-            let hash = changed.withUnsafeBytes { BLAKE3.hash(UnsafeRawBufferPointer(rebasing: $0.dropLast(48))) }
+            let hash = changed.withUnsafeBytes { BLAKE3.hash(UnsafeRawBufferPointer(rebasing: $0.dropLast(40))) }
             changed.replaceSubrange(changed.count - 40..<changed.count - 8, with: hash)
             #expect(throws: VaultError.self) { try Self.open(changed) }
         }

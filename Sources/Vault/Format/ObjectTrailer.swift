@@ -8,13 +8,26 @@ package struct ObjectTrailer: Sendable {
 
     /// Bytes of a pack's sealed footer record; 0 for all other objects.
     package let footerLength: UInt64
-    /// BLAKE3, unkeyed, of everything before the trailer.
+    /// BLAKE3, unkeyed, of everything before it: the object up to the trailer, and the footer's length.
     package let hash: [UInt8]
 
-    package init(footerLength: UInt64, hash: [UInt8]) {
-        precondition(hash.count == BLAKE3.digestLength, "a trailer's hash has 32 bytes")
+    /// The trailer of an object whose other bytes are `content`.
+    package init(of content: UnsafeRawBufferPointer, footerLength: UInt64) {
+        var hasher = BLAKE3()
+        hasher.update(content)
         self.footerLength = footerLength
-        self.hash = hash
+        hash = Self.finish(hasher, footerLength)
+    }
+
+    /// Whether the trailer is that of the bytes that went through `content`.
+    func ends(_ content: BLAKE3) -> Bool {
+        Self.finish(content, footerLength) == hash
+    }
+
+    private static func finish(_ content: BLAKE3, _ footerLength: UInt64) -> [UInt8] {
+        var hasher = content
+        withUnsafeBytes(of: footerLength.littleEndian) { hasher.update($0) }
+        return hasher.finalize()
     }
 
     /// Reads the last bytes of an object. `name` is for the errors.

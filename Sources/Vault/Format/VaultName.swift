@@ -50,11 +50,9 @@ package enum VaultName {
     package static let packPrefix = "pack/"
     package static let indexPrefix = "index/"
     package static let pagePrefix = "snap/"
-    package static let collectionPrefix = "gc/"
 
     package static func key(_ sequence: UInt64) -> String { keyPrefix + decimal(sequence) }
     package static func root(_ sequence: UInt64) -> String { rootPrefix + decimal(sequence) }
-    package static func collection(_ epoch: UInt64) -> String { collectionPrefix + decimal(epoch) }
     /// `id`: 16 random bytes.
     package static func pack(_ session: SessionName, _ id: [UInt8]) -> String {
         "\(packPrefix)\(session)/\(Hex.encode(id))"
@@ -66,7 +64,7 @@ package enum VaultName {
         "\(pagePrefix)\(session)/\(Hex.encode(id))"
     }
 
-    /// The sequence at the end of a name of the key, root or collection log; nil when the name is none.
+    /// The sequence at the end of a name of the key or root log; nil when the name is none.
     package static func sequence(of name: String, prefix: String) -> UInt64? {
         guard name.hasPrefix(prefix) else { return nil }
         let digits = name.dropFirst(prefix.count)
@@ -98,5 +96,4 @@ package enum SealedType: UInt8, Sendable, CaseIterable {
     case root = 3
     case page = 4
     case index = 5
-    case collection = 6
 }

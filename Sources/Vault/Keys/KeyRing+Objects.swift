@@ -43,9 +43,9 @@ extension KeyRing {
             let padded = UnsafeMutableRawBufferPointer(rebasing: record.dropLast(RecordCipher.overhead))
             UnsafeMutableRawBufferPointer(rebasing: padded[content...]).initializeMemory(as: UInt8.self, repeating: 0)
             cipher.seal(UnsafeRawBufferPointer(padded), at: UInt64(ObjectHeader.length), into: record.baseAddress!)
-            let hash = BLAKE3.hash(UnsafeRawBufferPointer(rebasing: object.dropLast(ObjectTrailer.length)))
+            let sealed = UnsafeRawBufferPointer(rebasing: object.dropLast(ObjectTrailer.length))
             UnsafeMutableRawBufferPointer(rebasing: object.suffix(ObjectTrailer.length))
-                .copyBytes(from: ObjectTrailer(footerLength: 0, hash: hash).bytes)
+                .copyBytes(from: ObjectTrailer(of: sealed, footerLength: 0).bytes)
             count = total
         }
     }

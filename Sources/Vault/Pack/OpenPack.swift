@@ -66,7 +66,7 @@ final class OpenPack: @unchecked Sendable {
         cipher.seal(UnsafeRawBufferPointer(footer), at: UInt64(end), into: footer.baseAddress!)
 
         let sealed = UnsafeRawBufferPointer(start: memory.base, count: size - ObjectTrailer.length)
-        let trailer = ObjectTrailer(footerLength: UInt64(record), hash: BLAKE3.hash(sealed))
+        let trailer = ObjectTrailer(of: sealed, footerLength: UInt64(record))
         trailer.bytes.withUnsafeBytes {
             (memory.base + sealed.count).copyMemory(from: $0.baseAddress!, byteCount: ObjectTrailer.length)
         }

@@ -53,7 +53,7 @@ struct SealedStream {
     /// After the last block: compares the trailer's hash. The trailer has been kept.
     @discardableResult func check(name: String) throws(VaultError) -> ObjectTrailer {
         let trailer = try ObjectTrailer(bytes(size - ObjectTrailer.length..<size)!, name: name)
-        guard hash.finalize() == trailer.hash else {
+        guard trailer.ends(hash) else {
             throw VaultError(.damaged, object: name, "its bytes differ from the checksum at its end: it was changed")
         }
         return trailer
