@@ -6,9 +6,9 @@ import Synchronization
 /// Blocks of packs as they are stored, in bounded memory: each is fetched once however many want it, and the one that was not used for
 /// longest makes room.
 ///
-/// Who wants blocks takes permits for all of them first, and holds no more than that. So the blocks that are held or on their way are at
-/// most `limit` less the own one whenever somebody inserts one: there is always one that nobody holds to make room for it, and
-/// nobody waits for memory, only for the store.
+/// Who wants blocks takes permits for all of them first, and holds no more than that. There are never more permits than blocks that fit,
+/// so whenever somebody inserts one there is one that nobody holds to make room for it, and nobody waits for memory, only for the store.
+/// Where there is memory for it there are half as many: the other half keeps what the next reads want again.
 ///
 /// What a pack's size is becomes known with the first reply. Until then a block is read only up to the last byte that anybody is known
 /// to want of the pack; who wants more of it later reads it again.
@@ -52,6 +52,8 @@ final class BlockCache: Sendable {
     }
 
     let permits: BlockPermits
+    /// Blocks that have memory, at most.
+    private let capacity: Int
     let blockSize: Int
     private let packs: PackDirectory
     private let pool: BufferPool
@@ -60,8 +62,9 @@ final class BlockCache: Sendable {
     init(_ packs: PackDirectory, memory: Int, blockSize: Int) {
         self.packs = packs
         self.blockSize = blockSize
-        permits = BlockPermits(memory / blockSize)
-        pool = BufferPool(limit: BufferPool.footprint(permits.limit * BufferPool.footprint(blockSize)))
+        capacity = memory / blockSize
+        permits = BlockPermits(max(min(capacity, PackReader.minBlocks), capacity / 2))
+        pool = BufferPool(limit: BufferPool.footprint(capacity * BufferPool.footprint(blockSize)))
     }
 
     /// Largest sum of bytes of blocks so far.
@@ -109,7 +112,7 @@ final class BlockCache: Sendable {
             state.blocks[key] = nil
             if block.holders == 0 { state.resident -= 1 }
         }
-        while state.resident >= permits.limit {
+        while state.resident >= capacity {
             let oldest = state.blocks.lazy.filter { $0.value.holders == 0 }.min { $0.value.lastUse < $1.value.lastUse }
             guard let oldest else { preconditionFailure("more blocks are held than there are permits") }
             state.blocks[oldest.key] = nil

@@ -40,7 +40,7 @@ package final class PackReader: Sendable {
 
     private static let standardBlockSize = 4 << 20
     /// The longest record lies in no more blocks of the standard size: 8 MiB and its tag, cut at both ends.
-    private static let minBlocks = 4
+    static let minBlocks = 4
     /// Bytes; the longest footer and a block with the longest record fit.
     private static let maintenanceMemory = 64 << 20
     /// Blocks of one window, unless a single chunk needs more: what one read fetches at a time.

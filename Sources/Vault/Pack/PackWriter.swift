@@ -86,20 +86,22 @@ package final class PackWriter: Sendable {
 
     /// Compresses, seals, opens again and re-hashes one chunk. It is durable after the next `flush`.
     ///
-    /// - Parameter chunk: 1 byte to 8 MiB, there until the call returns.
+    /// - Parameters:
+    ///   - chunk: 1 byte to 8 MiB, there until the call returns.
+    ///   - lane: which of the two open packs: chunks that will be read together go together.
     /// - Returns: where it lies.
     package func add(
-        _ id: ChunkID, _ chunk: UnsafeRawBufferPointer, elementWidth: Int
+        _ id: ChunkID, _ chunk: UnsafeRawBufferPointer, elementWidth: Int, lane: PackLane = .random()
     ) async throws(VaultError) -> ChunkLocation {
         let chunk = SharedBytes(bytes: chunk)
         // Not on the thread of a transport, which many transfers wait for.
         return try await withTaskExecutorPreference(globalConcurrentExecutor) { () async throws(VaultError) in
-            try await seal(id, chunk, elementWidth)
+            try await seal(id, chunk, elementWidth, lane)
         }
     }
 
     @concurrent private func seal(
-        _ id: ChunkID, _ chunk: SharedBytes, _ elementWidth: Int
+        _ id: ChunkID, _ chunk: SharedBytes, _ elementWidth: Int, _ lane: PackLane
     ) async throws(VaultError) -> ChunkLocation {
         let plain = chunk.bytes
         guard (1...PackLayout.maxChunk).contains(plain.count),
@@ -111,7 +113,8 @@ package final class PackWriter: Sendable {
         let place = try await bench.take(stored: ChunkCompressor.bound(plain.count), plain: plain.count)
         defer { bench.giveBack(place) }
         let (codec, count) = place.compressor.compress(plain, elementWidth: elementWidth, into: place.first)
-        let (pack, location) = try await reserve(id, stored: count, plain: plain.count, codec: codec)
+        let (pack, location) = try await reserve(
+            id, lane, stored: count, plain: plain.count, codec: codec)
         let record = pack.record(at: location)
         let stored = codec == .raw ? plain : UnsafeRawBufferPointer(rebasing: place.first[..<count])
         pack.cipher.seal(stored, at: UInt64(location.offset), into: record.baseAddress!)
@@ -158,10 +161,9 @@ package final class PackWriter: Sendable {
     }
 
     private func reserve(
-        _ id: ChunkID, stored: Int, plain: Int, codec: ChunkCodec
+        _ id: ChunkID, _ lane: PackLane, stored: Int, plain: Int, codec: ChunkCodec
     ) async throws(VaultError) -> (OpenPack, ChunkLocation) {
-        // Thrown once: a chunk stays with the pack that it waited for.
-        let slot = Int.random(in: 0...1)
+        let slot = lane.slot
         while true {
             switch step(slot, id, stored, plain, codec) {
             case .reserved(let pack, let location): return (pack, location)
@@ -299,4 +301,12 @@ package final class PackWriter: Sendable {
 /// Bytes that belong to a caller who waits.
 private struct SharedBytes: @unchecked Sendable {
     let bytes: UnsafeRawBufferPointer
+}
+
+/// One of the two packs of a kind that are open at a time. Thrown anew for each run of bytes of an object, so that packs do not tell the
+/// sizes of known objects, and a run can be read in one piece.
+package struct PackLane: Sendable, Hashable {
+    let slot: Int
+
+    package static func random() -> PackLane { PackLane(slot: .random(in: 0...1)) }
 }

@@ -46,7 +46,8 @@ final class ChunkPlacer: Sendable {
     ///   - index: what is committed.
     ///   - base: the root from which a session begins when this is its first chunk.
     func place(
-        _ chunk: UnsafeRawBufferPointer, elementWidth: Int, isMetadata: Bool = false, index: ChunkIndex, base: UInt64
+        _ chunk: UnsafeRawBufferPointer, elementWidth: Int, lane: PackLane, isMetadata: Bool = false, index: ChunkIndex,
+        base: UInt64
     ) async throws(VaultError) -> ChunkReference {
         let id = hasher.id(of: chunk)
         let reference = ChunkReference(id: id, length: UInt32(chunk.count))
@@ -56,7 +57,8 @@ final class ChunkPlacer: Sendable {
         guard let session else { return reference }
         defer { session.leave() }
         do throws(VaultError) {
-            let location = try await session.add(id, chunk, elementWidth: elementWidth, isMetadata: isMetadata)
+            let location = try await session.add(
+                id, chunk, elementWidth: elementWidth, lane: lane, isMetadata: isMetadata)
             state.withLock { $0.claims[id] = .stored(location, in: session) }
         } catch {
             // Whoever relied on it finds it missing when the commit looks.

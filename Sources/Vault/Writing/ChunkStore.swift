@@ -10,8 +10,10 @@ struct ChunkStore: Sendable {
         self.writer = writer
     }
 
-    func place(_ chunk: UnsafeRawBufferPointer, elementWidth: Int) async throws(VaultError) -> ChunkReference {
-        try await writer.place(chunk, elementWidth: elementWidth)
+    func place(
+        _ chunk: UnsafeRawBufferPointer, elementWidth: Int, lane: PackLane
+    ) async throws(VaultError) -> ChunkReference {
+        try await writer.place(chunk, elementWidth: elementWidth, lane: lane)
     }
 
     /// The list of a large object's chunks, cut into chunks of its own.
@@ -21,12 +23,13 @@ struct ChunkStore: Sendable {
         copy.copyBytes(from: bytes)
         defer { copy.deallocate() }
         var list: [ChunkReference] = []
+        let lane = PackLane.random()
         for offset in stride(from: 0, to: bytes.count, by: ChunkList.chunk) {
             let end = min(offset + ChunkList.chunk, bytes.count)
             list.append(
                 try await writer.place(
                     UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(copy)[offset..<end]), elementWidth: 1,
-                    isMetadata: true))
+                    lane: lane, isMetadata: true))
         }
         return list
     }

@@ -81,9 +81,10 @@ final class ObjectWriter: @unchecked Sendable {
     }
 
     private func place(_ pieces: [Piece]) async throws(VaultError) {
+        let lane = PackLane.random()
         if pieces.count < 2 {
             for piece in pieces {
-                references.append(try await store.place(piece.bytes, elementWidth: piece.elementWidth))
+                references.append(try await store.place(piece.bytes, elementWidth: piece.elementWidth, lane: lane))
             }
             return
         }
@@ -92,7 +93,9 @@ final class ObjectWriter: @unchecked Sendable {
         do {
             try await withThrowingTaskGroup(of: (Int, ChunkReference).self) { group in
                 for (index, piece) in pieces.enumerated() {
-                    group.addTask { (index, try await store.place(piece.bytes, elementWidth: piece.elementWidth)) }
+                    group.addTask {
+                        (index, try await store.place(piece.bytes, elementWidth: piece.elementWidth, lane: lane))
+                    }
                 }
                 for try await (index, reference) in group { placed[index] = reference }
             }

@@ -42,9 +42,9 @@ final class PackSession: Sendable {
     }
 
     func add(
-        _ id: ChunkID, _ chunk: UnsafeRawBufferPointer, elementWidth: Int, isMetadata: Bool
+        _ id: ChunkID, _ chunk: UnsafeRawBufferPointer, elementWidth: Int, lane: PackLane, isMetadata: Bool
     ) async throws(VaultError) -> ChunkLocation {
-        let location = try await (isMetadata ? metadata : data).add(id, chunk, elementWidth: elementWidth)
+        let location = try await (isMetadata ? metadata : data).add(id, chunk, elementWidth: elementWidth, lane: lane)
         state.withLock { $0.rows.append((id, location)) }
         return location
     }

@@ -101,12 +101,13 @@ final class VaultWriter: Sendable {
 
     // MARK: Chunks
 
-    func place(_ chunk: UnsafeRawBufferPointer, elementWidth: Int, isMetadata: Bool = false) async throws(VaultError)
-        -> ChunkReference
-    {
+    func place(
+        _ chunk: UnsafeRawBufferPointer, elementWidth: Int, lane: PackLane, isMetadata: Bool = false
+    ) async throws(VaultError) -> ChunkReference {
         let base = base
         return try await placer.place(
-            chunk, elementWidth: elementWidth, isMetadata: isMetadata, index: base.index(), base: base.root.sequence)
+            chunk, elementWidth: elementWidth, lane: lane, isMetadata: isMetadata, index: base.index(),
+            base: base.root.sequence)
     }
 
     /// Where a chunk lies, stored by this process or before it.
