@@ -16,12 +16,26 @@ extension ObjectLocation {
         case object
     }
 
-    /// Reads `s3://bucket/prefix`, `gs://bucket/prefix`, `az://account/container/prefix`, `file:///dir` or a plain path.
+    /// What the text of a location inside a vault begins with. A directory whose own name begins so is written `./vault+…`: a plain copy
+    /// where a sealed one was meant must not happen by a slip.
+    static let vaultMark = "vault+"
+
+    /// Reads `s3://bucket/prefix`, `gs://bucket/prefix`, `az://account/container/prefix`, `file:///dir` or a plain path, and each of them
+    /// behind `vault+`.
     ///
     /// For `.object` the key is in `prefix`, and a file's directory in `bucket`.
     /// - Parameter directory: what a relative path starts from; absolute.
     package init(parsing text: String, as kind: Kind = .folder, directory: String) throws(LocationError) {
         guard !text.isEmpty else { throw LocationError("an empty location; write s3://bucket/prefix or a directory") }
+        if text.lowercased().hasPrefix(Self.vaultMark) {
+            let rest = String(text.dropFirst(Self.vaultMark.count))
+            guard !rest.lowercased().hasPrefix(Self.vaultMark) else {
+                throw LocationError("\(text): a vault lies in a plain location; write vault+s3://bucket/prefix")
+            }
+            try self.init(parsing: rest, as: kind, directory: directory)
+            isVault = true
+            return
+        }
         guard let separator = text.firstRange(of: "://") else {
             try self.init(path: text, as: kind, directory: directory)
             return
@@ -51,7 +65,8 @@ extension ObjectLocation {
             try self.init(path: String(rest), as: kind, directory: directory)
         default:
             throw LocationError(
-                "\(text): unknown kind of location '\(scheme)'; known are s3, gs, az, file and plain paths")
+                "\(text): unknown kind of location '\(scheme)'; known are s3, gs, az, file and plain paths, and vault+ before them"
+            )
         }
     }
 
@@ -93,7 +108,8 @@ extension ObjectLocation {
         return "/" + components.joined(separator: "/")
     }
 
-    /// Whether objects of one location can also be objects of the other, given that both are served by the same endpoint.
+    /// Whether objects of one location can also be objects of the other, given that both are served by the same endpoint. A location in
+    /// a vault counts as what lies at its path: keys inside continue the path, so this holds for two folders of one vault too.
     package func overlaps(_ other: ObjectLocation) -> Bool {
         guard service == other.service, account == other.account else { return false }
         if service == .file {

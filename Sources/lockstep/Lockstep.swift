@@ -12,11 +12,12 @@ struct Lockstep: AsyncParsableCommand {
               lockstep check s3://models gs://models-replica
               lockstep ls az://account/container/prefix
               lockstep cat s3://models/config.json
+              lockstep sync s3://models vault+gs://backups/models
             """,
         version: "0.1.0",
         subcommands: [
             SyncCommand.self, CheckCommand.self, SweepCommand.self, ListCommand.self, CatCommand.self, StatCommand.self,
-            ManifestCommand.self,
+            ManifestCommand.self, VaultCommand.self,
         ])
 
     /// As the library's own, but for wrong arguments, which end with 2 as every other usage error of this program does.

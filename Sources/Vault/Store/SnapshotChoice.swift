@@ -8,8 +8,8 @@ package enum SnapshotChoice: Sendable, Hashable {
     /// The newest complete one that is not younger, seconds since 1970.
     case at(Int64)
 
-    /// nil in a vault without snapshots.
-    func find(in snapshots: [Snapshot]) throws(VaultError) -> Snapshot? {
+    /// The snapshot of a root's list; nil in a vault without snapshots. Throws `.notFound`.
+    package func find(in snapshots: [Snapshot]) throws(VaultError) -> Snapshot? {
         switch self {
         case .latest: return snapshots.last { !$0.isPartial } ?? snapshots.last
         case .newest: return snapshots.last

@@ -15,6 +15,7 @@ struct CatCommand: AsyncParsableCommand {
             EXAMPLES
               lockstep cat s3://models/config.json
               lockstep cat gs://models/model.safetensors --range 0-7 | xxd
+              lockstep cat vault+s3://backups/models/config.json --snapshot latest
             """)
 
     @Argument(help: "The object, e.g. s3://bucket/key.")
@@ -25,6 +26,7 @@ struct CatCommand: AsyncParsableCommand {
             "First and last byte, both included; A- reads to the end, -N the last N bytes.", valueName: "A-B"))
     var range: RangeArgument?
     @OptionGroup var endpoint: EndpointOptions
+    @OptionGroup var snapshot: SnapshotOptions
 
     private static let step: Int64 = 8 << 20
 
@@ -35,7 +37,7 @@ struct CatCommand: AsyncParsableCommand {
     }
 
     private func write(_ context: CommandContext) async throws -> Int32 {
-        let (opened, key) = try context.openObject(object, endpoint.connection)
+        let (opened, key) = try await context.openObject(object, endpoint.connection(snapshot))
         let description = try await opened.store.head(key).object
         guard var rest = (range ?? .whole).resolved(size: description.size) else {
             throw CommandFailure(.usage, "\(object) has \(description.size) bytes; the range begins after its end")

@@ -21,6 +21,7 @@ struct CheckCommand: AsyncParsableCommand {
               lockstep sync s3://models gs://models-replica --repair-from report.txt
               lockstep check s3://data az://account/data --evidence 3 --sample 1%
               lockstep check gs://models-replica --against manifest
+              lockstep check s3://models vault+gs://backups/models --target-snapshot 2026-11-01
               lockstep check s3://models gs://models-replica --set-depth 1 --json | jq -r 'select(.event=="differs").key'
 
             EXIT CODES
@@ -35,6 +36,8 @@ struct CheckCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Endpoints and identities")
     var endpoints: PairEndpointOptions
+    @OptionGroup(title: "Endpoints and identities")
+    var snapshots: CheckSnapshotOptions
     @OptionGroup(title: "Which objects")
     var filters: FilterOptions
     @OptionGroup(title: "Evidence")
@@ -77,8 +80,14 @@ struct CheckCommand: AsyncParsableCommand {
         let options = try options()
         guard let second else { return try await checkAgainstManifest(options, context) }
         let rate = limits.limitRate.map { ByteRateLimit(bytesPerSecond: $0.bytes, time: context.time) }
-        let source = try context.stores.open(try context.location(first), endpoints.source, for: .reading, rate: rate)
-        let target = try context.stores.open(try context.location(second), endpoints.target, for: .reading)
+        let locations = (source: try context.location(first), target: try context.location(second))
+        var connections = try endpoints.connections(
+            source: locations.source, target: locations.target, state: limits.state)
+        snapshots.apply(to: &connections, source: locations.source, target: locations.target)
+        let source = try await context.stores.open(
+            locations.source, connections.source, for: .reading, rate: rate, memory: options.memory)
+        let target = try await context.stores.open(
+            locations.target, connections.target, for: .reading, memory: options.memory)
         let ledger =
             evidence.noLedger
             ? nil
@@ -93,12 +102,19 @@ struct CheckCommand: AsyncParsableCommand {
 
     /// The source cloud may be down: what was last published at the target stands for it.
     private func checkAgainstManifest(_ options: CheckOptions, _ context: CommandContext) async throws -> Int32 {
-        let target = try context.stores.open(try context.location(first), endpoints.target, for: .reading)
+        let location = try context.location(first)
+        guard !location.isVault else {
+            throw CommandFailure(
+                .usage,
+                "a vault has snapshots in place of manifests; lockstep vault check \(location) looks at it alone")
+        }
+        let connection = try endpoints.connections(source: location, target: location, state: limits.state).target
+        let target = try await context.stores.open(location, connection, for: .reading)
         let pool = BufferPool(limit: PublishedSource.memory)
-        let place =
-            try evidence.control.map {
-                try context.stores.open(try context.location($0), endpoints.target, for: .reading)
-            } ?? target
+        var place = target
+        if let control = evidence.control {
+            place = try await context.stores.open(try context.location(control), connection, for: .reading)
+        }
         let published = try await PublishedSource.open(
             at: place, trustKey: evidence.trustKey, state: limits.state, pool: pool, context: context)
         return try await compare(nil, target, published.reader, options, context) { report in

@@ -5,6 +5,7 @@ import Manifests
 import ObjectStores
 import ReplicationModel
 import Synchronization
+import Vault
 
 /// What every command needs: environment, clock, console, transport, signals.
 struct CommandContext {
@@ -13,19 +14,23 @@ struct CommandContext {
     let console: Console
     let interruption = Interruption()
     let transport: CurlTransport
+    let passphrases: Passphrases
     private let verbose: Bool
 
     init(verbose: Bool = false) {
         self.verbose = verbose
         console = Console(environment: environment)
         transport = CurlTransport()
+        passphrases = Passphrases(environment: environment, console: console, interruption: interruption)
     }
 
     var stores: StoreFactory {
         let console = console
         let verbose = verbose
         let hasSpoken = Atomic(false)
-        return StoreFactory(environment: environment, transport: transport, time: time) { error, attempt, wait in
+        return StoreFactory(
+            environment: environment, transport: transport, time: time, passphrases: passphrases
+        ) { error, attempt, wait in
             if verbose {
                 console.say("attempt \(attempt) failed, again in \(wait): \(error)")
             } else if !hasSpoken.exchange(true, ordering: .relaxed) {
@@ -68,6 +73,8 @@ struct CommandContext {
         case let failure as CommandFailure: failure
         case let error as StoreError:
             CommandFailure(ExitStatus(error.code), location.map { "\(ObjectKey($0)): \(error)" } ?? "\(error)")
+        case let error as VaultError:
+            CommandFailure(ExitStatus(error), location.map { "\(ObjectKey($0)): \(error)" } ?? "\(error)")
         case let error as ManifestError: CommandFailure(ExitStatus(error), error.message)
         default: CommandFailure(.internalError, "\(error)")
         }

@@ -13,11 +13,16 @@ struct ListCommand: AsyncParsableCommand {
               lockstep ls s3://models/llama
               lockstep ls gs://models --endpoint http://127.0.0.1:4443
               lockstep ls az://account/container --json | jq -s 'map(.size) | add'
+              lockstep ls vault+s3://backups/models --snapshot 2026-11-01
             """)
 
-    @Argument(help: "s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, file:///dir or a path.")
+    @Argument(
+        help:
+            "s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, file:///dir or a path; vault+… for one in a vault."
+    )
     var location: String
     @OptionGroup var endpoint: EndpointOptions
+    @OptionGroup var snapshot: SnapshotOptions
     @Flag(help: "One JSON object a line, with version and checksums.")
     var json = false
 
@@ -28,7 +33,8 @@ struct ListCommand: AsyncParsableCommand {
     }
 
     private func list(_ context: CommandContext) async throws -> Int32 {
-        let opened = try context.stores.open(try context.location(location), endpoint.connection, for: .reading)
+        let opened = try await context.stores.open(
+            try context.location(location), endpoint.connection(snapshot), for: .reading)
         var cursor: String?
         var status = ExitStatus.ok
         repeat {

@@ -22,15 +22,21 @@ extension CommandContext {
     /// Looks for a manifest where runs publish it, and then for a copy of that folder in the location itself.
     func manifest(at text: String, _ connection: Connection) async throws -> FoundManifest {
         let location = try location(text)
+        guard !location.isVault else {
+            throw CommandFailure(
+                .usage,
+                "a vault has snapshots in place of manifests: see lockstep vault snapshots, vault diff and vault check")
+        }
         let pool = BufferPool(limit: Self.memory)
-        let opened = try stores.open(location, connection, for: .reading)
+        let opened = try await stores.open(location, connection, for: .reading)
         var places = [
             ManifestFolder(control: opened.store, pool: pool), ManifestFolder(folder: opened.store, pool: pool),
         ]
         // A copied folder keeps its name, which in a directory is not the one that a run writes into.
         let copy = location.bucket + "/.lockstep/manifest"
         if location.service == .file, FileManager.default.fileExists(atPath: copy) {
-            let store = try stores.open(ObjectLocation(service: .file, bucket: copy), connection, for: .reading).store
+            let store = try stores.openPlain(ObjectLocation(service: .file, bucket: copy), connection, for: .reading)
+                .store
             places.append(ManifestFolder(folder: store, pool: pool))
         }
         for folder in places where try await !folder.heads().isEmpty {

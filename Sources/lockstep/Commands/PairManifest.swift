@@ -3,6 +3,7 @@ import Cryptography
 import Foundation
 import Manifests
 import ObjectStores
+import ReplicationModel
 import SQLiteManifests
 
 /// The published manifest of one pair, as a run uses it: a lost or outdated ledger is rebuilt from it first, and a changed one is published last.
@@ -24,13 +25,20 @@ struct PairManifest {
         _ options: ManifestOptions, state: StateOptions, source: OpenStore, target: OpenStore,
         targetConnection: Connection, pool: BufferPool, context: CommandContext,
         say: @escaping @Sendable (String) -> Void
-    ) throws -> PairManifest? {
+    ) async throws -> PairManifest? {
         guard !options.noManifest else { return nil }
         let control: OpenStore
-        if let location = options.control {
-            control = try context.stores.open(try context.location(location), options.connection, for: .writing)
+        if let text = options.control {
+            let location = try context.location(text)
+            guard !location.isVault else {
+                throw CommandFailure(
+                    .usage, "--control \(text): a manifest is read without a key; name a location outside of vaults")
+            }
+            control = try await context.stores.open(location, options.connection, for: .writing)
         } else {
-            control = try context.stores.open(target.location, targetConnection, for: .writing)
+            // A vault's snapshots say what a manifest would.
+            guard target.vault == nil else { return nil }
+            control = try await context.stores.open(target.location, targetConnection, for: .writing)
         }
         let key = try context.signingKey(options.signingKey, state: state.state)
         let found = FoundManifest(

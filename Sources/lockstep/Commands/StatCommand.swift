@@ -13,11 +13,13 @@ struct StatCommand: AsyncParsableCommand {
             EXAMPLES
               lockstep stat s3://models/model.safetensors
               lockstep stat az://account/container/key --json
+              lockstep stat vault+gs://backups/models/config.json
             """)
 
     @Argument(help: "The object, e.g. s3://bucket/key.")
     var object: String
     @OptionGroup var endpoint: EndpointOptions
+    @OptionGroup var snapshot: SnapshotOptions
     @Flag(help: "One JSON object.")
     var json = false
 
@@ -28,7 +30,7 @@ struct StatCommand: AsyncParsableCommand {
     }
 
     private func show(_ context: CommandContext) async throws -> Int32 {
-        let (opened, key) = try context.openObject(object, endpoint.connection)
+        let (opened, key) = try await context.openObject(object, endpoint.connection(snapshot))
         let description = try await opened.store.head(key)
         if json {
             context.console.data(try description.jsonLine())
@@ -43,11 +45,20 @@ struct StatCommand: AsyncParsableCommand {
 
 extension CommandContext {
     /// The store and the key that a location of one object names.
-    func openObject(_ text: String, _ connection: Connection) throws -> (OpenStore, ObjectKey) {
+    func openObject(_ text: String, _ connection: Connection) async throws -> (OpenStore, ObjectKey) {
         var location = try location(text, as: .object)
         let key = location.prefix
         location.prefix = ObjectKey([])
-        return (try stores.open(location, connection, for: .reading), key)
+        guard location.isVault, location.service != .file else {
+            return (try await stores.open(location, connection, for: .reading), key)
+        }
+        // The vault is somewhere above the object.
+        let folder = key.bytes.lastIndex(of: UInt8(ascii: "/")).map { key.bytes[...$0] } ?? []
+        location.prefix = ObjectKey(Array(folder))
+        return (
+            try await stores.open(location, connection, for: .reading),
+            ObjectKey(Array(key.bytes.dropFirst(folder.count)))
+        )
     }
 }
 

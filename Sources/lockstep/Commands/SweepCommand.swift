@@ -14,7 +14,7 @@ struct SweepCommand: AsyncParsableCommand {
         discussion: """
             Uploads of every program are listed, not only those of lockstep; --older-than keeps what may still be under way. What the
             ledgers of this machine know is left to the next run of its pair. Cloud Storage does not list its resumable sessions, and Azure
-            drops uncommitted blocks after a week by itself.
+            drops uncommitted blocks after a week by itself. What runs left behind inside a vault is for lockstep vault gc.
 
             EXAMPLES
               lockstep sweep s3://models-replica --dry-run
@@ -40,8 +40,15 @@ struct SweepCommand: AsyncParsableCommand {
     }
 
     private func sweep(_ context: CommandContext) async throws -> Int32 {
-        let opened = try context.stores.open(
-            try context.location(location), endpoint.connection, for: dryRun ? .reading : .writing)
+        let place = try context.location(location)
+        guard !place.isVault else {
+            throw CommandFailure(
+                .usage,
+                "what runs left behind in a vault is collected by: lockstep vault gc \(place). Uploads of packs that were never "
+                    + "completed are swept where the vault lies: lockstep sweep \(place.underlying)")
+        }
+        let opened = try await context.stores.open(
+            place, endpoint.connection, for: dryRun ? .reading : .writing)
         let sweep = UploadSweep(
             store: opened.store, time: context.time, minimumAge: olderThan?.duration ?? .seconds(7 * 86_400),
             owned: try owned(opened, context))

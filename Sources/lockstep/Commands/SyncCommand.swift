@@ -18,7 +18,8 @@ struct SyncCommand: AsyncParsableCommand {
         abstract:
             "Makes TARGET identical to SOURCE: copies what is new or changed, checks every byte, skips what is known.",
         discussion: """
-            Locations are s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, file:///dir or a path.
+            Locations are s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, file:///dir or a path. With vault+ before
+            it a location is inside a vault (lockstep vault init makes one): what is synced there becomes a snapshot.
 
             EXAMPLES
               lockstep sync s3://models gs://models-replica
@@ -27,6 +28,8 @@ struct SyncCommand: AsyncParsableCommand {
               lockstep sync s3://a s3://b --include '*.safetensors' --exclude '*' --dry-run
               lockstep sync s3://models gs://models-replica --pointers '**/*.index.json' --pointers '**/latest'
               lockstep sync s3://a gs://b --repair-from report.txt
+              lockstep sync s3://models vault+gs://backups/models --password-file ~/.vault
+              lockstep sync vault+gs://backups/models az://account/restored --snapshot 2026-11-01
               lockstep sync s3://a gs://b --json | jq -r 'select(.event=="failed").key'
 
             EXIT CODES
@@ -41,6 +44,8 @@ struct SyncCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Endpoints and identities")
     var endpoints: PairEndpointOptions
+    @OptionGroup(title: "Endpoints and identities")
+    var snapshot: SourceSnapshotOptions
     @OptionGroup(title: "Which objects")
     var filters: FilterOptions
     @OptionGroup(title: "What is written last")
@@ -109,8 +114,15 @@ struct SyncCommand: AsyncParsableCommand {
     private func sync(_ context: CommandContext) async throws -> Int32 {
         let (options, notices) = try options(context)
         let rate = limits.limitRate.map { ByteRateLimit(bytesPerSecond: $0.bytes, time: context.time) }
-        let source = try context.stores.open(try context.location(source), endpoints.source, for: .reading, rate: rate)
-        let target = try context.stores.open(try context.location(target), endpoints.target, for: .writing)
+        let locations = (source: try context.location(source), target: try context.location(target))
+        var connections = try endpoints.connections(
+            source: locations.source, target: locations.target, state: state.state)
+        connections.source.vault.snapshot = snapshot.chosen
+        let source = try await context.stores.open(
+            locations.source, connections.source, for: .reading, rate: rate, memory: options.memory)
+        let target = try await context.stores.open(
+            locations.target, connections.target, for: .writing(source: source.location.description),
+            memory: options.memory)
         guard !source.overlaps(target) else {
             throw CommandFailure(
                 .usage, "source and target overlap: \(source.location) and \(target.location) share objects")
@@ -121,8 +133,8 @@ struct SyncCommand: AsyncParsableCommand {
         for notice in notices { observer.handle(.notice(notice)) }
         let pool = BufferPool(limit: options.memory)
         let pair = try await PairState.open(state, source: source, target: target, context: context)
-        let published = try PairManifest.open(
-            manifest, state: state, source: source, target: target, targetConnection: endpoints.target, pool: pool,
+        let published = try await PairManifest.open(
+            manifest, state: state, source: source, target: target, targetConnection: connections.target, pool: pool,
             context: context, say: { observer.handle(.notice($0)) })
         let run = SyncRun(
             source: source, target: target, pair: pair, manifest: published, options: options, pool: pool,

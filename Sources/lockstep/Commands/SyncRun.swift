@@ -5,6 +5,7 @@ import HTTPTransport
 import Manifests
 import ObjectStores
 import Replication
+import Vault
 
 /// One run of `lockstep sync` under the pair's lease: a lost ledger is recovered, both sides are made equal, and the result is published.
 struct SyncRun {
@@ -26,12 +27,14 @@ struct SyncRun {
 
     func report() async throws -> RunReport {
         let started = context.time.monotonic()
+        let root = target.vault?.store.rootSequence
         let outcome = try await underLease { try await work() }
         for store in [source, target] { for sentence in store.learned() { observer.handle(.notice(sentence)) } }
+        let vault = options.dryRun ? nil : target.vault.map { VaultReport($0.store, before: root) }
         var report = RunReport(
             summary: outcome.summary, publication: outcome.publication, manifestFailure: outcome.manifestFailure,
             source: source.meter.meter, target: target.meter.meter, control: manifest?.control.meter.meter,
-            elapsed: context.time.monotonic() - started, dryRun: options.dryRun,
+            vault: vault, elapsed: context.time.monotonic() - started, dryRun: options.dryRun,
             exitCode: ExitStatus(outcome.summary).rawValue)
         if outcome.summary.stop == .interrupted { report.exitCode = context.interruption.exitCode ?? 130 }
         if outcome.manifestFailure != nil, report.exitCode == 0 { report.exitCode = ExitStatus.partial.rawValue }
@@ -57,7 +60,7 @@ struct SyncRun {
         let replicator = Replicator(
             source: source.store, target: target.store, ledger: pair.ledger, options: options, pool: pool,
             time: context.time, nonce: Hex.encode(SecureRandom.bytes(16)), observer: observer,
-            executors: context.transport.executors)
+            staged: target.vault?.commits, executors: context.transport.executors)
         let reporter = Task {
             guard !output.quiet, !output.noProgress else { return }
             await ProgressReporter(console: context.console, progress: replicator.progress, time: context.time).run()

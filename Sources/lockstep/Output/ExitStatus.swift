@@ -1,6 +1,7 @@
 import Manifests
 import ObjectStores
 import Replication
+import Vault
 
 /// The exit codes of every command.
 enum ExitStatus: Int32 {
@@ -61,6 +62,17 @@ enum ExitStatus: Int32 {
         case .unauthenticated, .forbidden, .missingContainer: self = .configuration
         case .throttled, .unavailable, .unreachable, .network: self = .temporary
         default: self = .partial
+        }
+    }
+
+    init(_ error: VaultError) {
+        switch error.code {
+        case .notAVault, .wrongKey, .newerFormat, .local, .exists, .singleWriter: self = .configuration
+        case .damaged, .missing: self = .partial
+        case .rolledBack: self = .refused
+        case .fenced, .conflict, .cancelled: self = .temporary
+        case .notFound, .invalid: self = .usage
+        case .store: self = error.store.map { ExitStatus($0.code) } ?? .partial
         }
     }
 

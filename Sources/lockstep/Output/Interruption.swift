@@ -15,6 +15,7 @@ final class Interruption: Sendable {
 
     private let received = Mutex<Int32?>(nil)
     private let action = Mutex<(@Sendable () -> Void)?>(nil)
+    private let lastAction = Mutex<(@Sendable () -> Void)?>(nil)
 
     init() {
         signal(SIGPIPE, SIG_IGN)
@@ -61,15 +62,25 @@ final class Interruption: Sendable {
         if signalNumber != nil { body() }
     }
 
+    /// What must happen even when a signal ends the process at once: a terminal gets its echo back.
+    func beforeExit(_ body: (@Sendable () -> Void)?) {
+        lastAction.withLock { $0 = body }
+    }
+
+    private func end(_ number: Int32) -> Never {
+        lastAction.withLock { $0 }?()
+        _exit(128 + number)
+    }
+
     private func handle(_ number: Int32) {
         let isFirst = received.withLock { received in
             defer { received = received ?? number }
             return received == nil
         }
-        guard isFirst else { _exit(128 + number) }
-        Thread.detachNewThread {
+        guard isFirst else { end(number) }
+        Thread.detachNewThread { [self] in
             sleep(Self.gracePeriod)
-            _exit(128 + number)
+            end(number)
         }
         action.withLock { $0 }?()
     }

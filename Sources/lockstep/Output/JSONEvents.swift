@@ -82,6 +82,7 @@ struct JSONSummary: Encodable {
     var requests: Requests
     var manifest: Manifest?
     var manifestError: String?
+    var vault: VaultReport?
 
     init(_ report: RunReport) {
         let counts = report.summary.counts
@@ -124,6 +125,7 @@ struct JSONSummary: Encodable {
                 newPages: $0.newPages, sentBytes: $0.sentBytes)
         }
         manifestError = report.manifestFailure
+        vault = report.vault
     }
 }
 

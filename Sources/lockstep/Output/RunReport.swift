@@ -13,6 +13,8 @@ struct RunReport {
     var target: StoreMeter
     /// Requests to the place of the manifest.
     var control: StoreMeter?
+    /// What became of a target in a vault.
+    var vault: VaultReport?
     /// Nanoseconds.
     var elapsed: Int64
     var dryRun: Bool
@@ -60,6 +62,7 @@ struct RunReport {
         if let head = publication?.head {
             lines.append("manifest \(head.sequence) published: \(Format.objects(Int(head.totals.rows)))")
         }
+        if let vault { lines += vault.lines }
         lines.append("requests: source \(Self.text(source)); target \(Self.text(target))")
         if let left = leftText { lines.append(left) }
         switch summary.stop {

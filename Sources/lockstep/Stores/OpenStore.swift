@@ -15,6 +15,8 @@ struct OpenStore: Sendable {
     let endpoint: String
     /// What the store found out about its server, one sentence each.
     let learned: @Sendable () -> [String]
+    /// The vault that the location leads into; nil for a plain one.
+    var vault: OpenVault?
 
     /// What a key of the store with this identity is called here; nil when it is not below this location.
     func key(_ key: ObjectKey, ofStore identity: String) -> ObjectKey? {
@@ -29,9 +31,17 @@ struct OpenStore: Sendable {
         return ObjectKey(Array(whole.bytes.dropFirst(location.prefix.bytes.count)))
     }
 
+    /// Whether a write at the one can change what is read at the other: of a vault everything below its location counts, and inside one
+    /// vault the folders.
     func overlaps(_ other: OpenStore) -> Bool {
-        endpoint == other.endpoint && location.withoutLinks.overlaps(other.location.withoutLinks)
+        if let vault, let second = other.vault, vault.id == second.id {
+            return vault.inner.hasPrefix(second.inner) || second.inner.hasPrefix(vault.inner)
+        }
+        return endpoint == other.endpoint && lies.withoutLinks.overlaps(other.lies.withoutLinks)
     }
+
+    /// Where the objects lie that this store is made of.
+    private var lies: ObjectLocation { vault?.location.underlying ?? location }
 }
 
 extension ObjectLocation {

@@ -12,17 +12,37 @@ struct StoreFactory {
     let environment: [String: String]
     let transport: any HTTPTransport
     let time: any Timekeeper
+    let passphrases: Passphrases
     /// Told about every wait before a retry.
     let onRetry: @Sendable (StoreError, Int, Duration) -> Void
 
     /// What a location may be used for.
-    enum Use {
+    enum Use: Hashable {
         case reading
-        /// A directory that does not exist is made by the first write, and is empty until then.
-        case writing
+        /// A directory that does not exist is made by the first write, and is empty until then. `source` is what a vault's snapshot names
+        /// as its origin.
+        case writing(source: String)
+
+        static let writing = Use.writing(source: "")
+        var isReading: Bool { self == .reading }
     }
 
+    /// - Parameter memory: bytes that a vault may hold while it reads or writes.
     func open(
+        _ location: ObjectLocation, _ connection: Connection, for use: Use, rate: ByteRateLimit? = nil,
+        memory: Int = 128 << 20
+    ) async throws(CommandFailure) -> OpenStore {
+        guard !location.isVault else {
+            return try await openVault(location, connection, for: use, rate: rate, memory: memory)
+        }
+        if let option = connection.vault.options.first {
+            throw CommandFailure(.usage, "\(option) is for vaults, and \(location) is none; write vault+\(location)")
+        }
+        return try openPlain(location, connection, for: use, rate: rate)
+    }
+
+    /// The objects of a location as they lie there, whatever they are.
+    func openPlain(
         _ location: ObjectLocation, _ connection: Connection, for use: Use, rate: ByteRateLimit? = nil
     ) throws(CommandFailure) -> OpenStore {
         let (base, endpoint, learned) = try baseStore(location, connection, use)
@@ -113,10 +133,10 @@ struct StoreFactory {
     }
 
     private func files(_ location: ObjectLocation, _ connection: Connection, _ use: Use) throws -> Base {
-        guard connection == Connection() else {
+        guard connection.isConventional else {
             throw CommandFailure(.usage, "\(location) is a directory: it has no endpoint, region or profile")
         }
-        let options = FileStoreOptions(isReadOnly: use != .writing, createsRoot: use != .reading)
+        let options = FileStoreOptions(isReadOnly: use.isReading, createsRoot: !use.isReading)
         return (FileStore(root: location.bucket, options: options), "file", { [] })
     }
 
