@@ -21,7 +21,7 @@ struct Commit {
     func run(from base: VaultState) async throws(VaultError) -> (VaultState, rejected: [ObjectKey: String]) {
         var current = base
         for _ in 0..<Self.maxAttempts {
-            let (next, rejected) = try await prepare(on: current, isBase: current === base)
+            let (next, rejected) = try await prepare(on: current)
             switch try await vault.roots.append(next) {
             case .committed(let hash):
                 let committed = VaultState(
@@ -38,18 +38,23 @@ struct Commit {
 
     /// The next root, and what cannot be in it.
     private func prepare(
-        on current: VaultState, isBase: Bool
+        on current: VaultState
     ) async throws(VaultError) -> (VaultRoot, rejected: [ObjectKey: String]) {
         let session = SessionName(base: current.root.sequence, random: SecureRandom.bytes(8))
         // Packs of fenced sessions may be gone.
         let kept = rows.filter { $0.location.pack.session.base >= current.root.fence }
         var collection = current.root.collection
+        // A commit that nobody heard of has added them before, and they were condemned since.
+        if !collection.condemned.isEmpty {
+            let names = Set(Set(kept.map(\.location.pack)).map(\.text))
+            collection.condemned.removeAll { names.contains($0) }
+        }
         var fitting: [(ObjectKey, VaultEntry?)] = []
         var rejected: [ObjectKey: String] = [:]
-        let needsLook = !isBase || kept.count < rows.count
-        let own = needsLook ? Set(kept.map(\.id)) : []
+        let own = Set(kept.map(\.id))
         for (key, change) in changes.sorted {
-            if needsLook, let reason = try await misfit(key, change, current, own, &collection) {
+            // Also on the root that this writer knows: what was written while its last commit ran rests on the root before.
+            if let reason = try await misfit(key, change, current, own, &collection) {
                 rejected[key] = reason
             } else {
                 fitting.append((key, change.entry))
@@ -96,7 +101,8 @@ struct Commit {
         _ collection: inout CollectionState
     ) async throws(VaultError) -> String? {
         let there = try await current.tree.entry(for: key)
-        guard there?.token == change.replaces else {
+        // The change itself is there when a commit arrived that nobody heard of.
+        guard there?.token == change.replaces || there?.token == change.entry?.token else {
             return "another writer changed it in the vault meanwhile; it was left as it is there"
         }
         let index = try await current.index()
