@@ -17,12 +17,35 @@ package final class ChunkIndex: Sendable {
         let words: ClosedRange<UInt64>
         /// Where its packs begin in `packTable`.
         let firstPack: Int
+        /// Rows of the views before it.
+        let firstRow: Int
+    }
+
+    /// A row with its number among all rows of the index.
+    package struct NumberedRow {
+        package let id: ChunkID
+        /// From 0 to `count - 1`; stays as it is for the same segments in the same order.
+        package let number: Int
+        /// In `packTable`.
+        package let pack: Int
+        package let offset: UInt32
+        package let storedLength: UInt32
+        fileprivate let row: SegmentRow
+
+        fileprivate init(_ row: SegmentRow, number: Int, pack: Int) {
+            self.row = row
+            self.number = number
+            self.pack = pack
+            id = row.id
+            offset = row.offset
+            storedLength = row.storedLength
+        }
     }
 
     private let images: [SegmentImage]
     private let views: [View]
-    /// The packs of all segments, one segment's behind the other's.
-    private let packTable: [PackName]
+    /// The packs of all segments, one segment's behind the other's: a pack is there once for each segment that names it.
+    package let packTable: [PackName]
     private let isCondemned: [Bool]
     private let packSet: Set<PackName>
 
@@ -42,13 +65,15 @@ package final class ChunkIndex: Sendable {
         self.images = images
         var views: [View] = []
         var packTable: [PackName] = []
+        var rows = 0
         for image in images {
             views.append(
                 View(
                     rows: image.rows, filter: image.filter, filterBlocks: image.filterBlocks,
                     words: image.rows.id(0).words.0...image.rows.id(image.rows.count - 1).words.0,
-                    firstPack: packTable.count))
+                    firstPack: packTable.count, firstRow: rows))
             packTable += image.packs
+            rows += image.rows.count
         }
         self.views = views
         self.packTable = packTable
@@ -102,6 +127,34 @@ package final class ChunkIndex: Sendable {
                 try body(row.id, row.location(in: packTable[view.firstPack + Int(row.pack)]))
             }
         }
+    }
+
+    /// All rows with their numbers, which rise.
+    package func forEachNumberedRow<Failure: Error>(
+        _ body: (NumberedRow) throws(Failure) -> Void
+    ) throws(Failure) {
+        for view in views {
+            for index in 0..<view.rows.count { try body(numbered(index, view)) }
+        }
+    }
+
+    /// The rows of one chunk with their numbers, also those in condemned packs.
+    package func forEachRow(of id: ChunkID, _ body: (NumberedRow) -> Void) {
+        for view in views where mayHold(view, id) {
+            guard let first = view.rows.first(of: id) else { continue }
+            for index in first..<view.rows.count {
+                let row = numbered(index, view)
+                guard row.id == id else { break }
+                body(row)
+            }
+        }
+    }
+
+    package func location(of row: NumberedRow) -> ChunkLocation { row.row.location(in: packTable[row.pack]) }
+
+    private func numbered(_ index: Int, _ view: View) -> NumberedRow {
+        let row = view.rows[index]
+        return NumberedRow(row, number: view.firstRow + index, pack: view.firstPack + Int(row.pack))
     }
 
     private func location(_ found: (row: SegmentRow, pack: Int)) -> ChunkLocation {
