@@ -54,6 +54,44 @@ def test_locations_that_are_none(lockstep, text):
     assert refused.err.startswith("error: ") and refused.out == ""
 
 
+def test_a_copy_of_a_vault_is_another_place(make_vault, location, lockstep):
+    vault, place = make_vault("s3"), location("s3")
+    source = location("file").fill({"k": b"1"})
+    vault.fill(source)
+    lockstep.sync(vault.plain, place.url + "/copy", "--no-manifest")
+    copy = f"vault+{place.url}/copy"
+    source.put("l", b"2")
+    lockstep.sync(source.url, copy, *vault.keys)
+    assert vault.run("ls", copy).out.count("\n") == 2
+    for here, there in ((vault.url, copy), (copy, vault.url)):
+        outcome = lockstep.run("sync", here, there, *vault.keys, "--state", lockstep.directory / "other", expect=None)
+        assert "overlap" not in outcome.err
+
+
+def test_what_begins_like_a_vault(lockstep, make_vault, location):
+    """`vault+NAME` is never a plain directory of that name; `./vault+NAME` is."""
+    vault = make_vault("file", folder="v")
+    vault.fill(location("s3").fill({"k": b"1"}))
+    directory = vault.place.directory
+    assert lockstep.run("ls", "vault+v", *vault.keys, cwd=directory).out.endswith("  k\n")
+    assert lockstep.run("ls", "VAULT+FILE://" + str(directory / "v"), *vault.keys).out.endswith("  k\n")
+    lockstep.run("ls", "vault+x", *vault.keys, cwd=directory, expect=78)
+    (directory / "vault+x").mkdir()
+    (directory / "vault+x" / "plain").write_bytes(b"1")
+    assert lockstep.run("ls", "./vault+x", cwd=directory).out.endswith("  plain\n")
+    lockstep.run("ls", "vault+x", *vault.keys, cwd=directory, expect=78)
+
+
+def test_init_where_other_objects_are(lockstep, location, tmp_path):
+    secret = tmp_path / "p"
+    secret.write_text("p\n")
+    for kind in KINDS:
+        place = location(kind).fill({"v/other": b"1"})
+        refused = lockstep.run("vault", "init", place.url + "/v", "--password-file", secret, expect=78)
+        assert "other" in refused.err and place.all_keys() == ["v/other"]
+        lockstep.run("vault", "init", place.url + "/w", "--password-file", secret)
+
+
 def test_init_where_something_is(lockstep, make_vault, location):
     vault = make_vault("s3")
     before = vault.contents()

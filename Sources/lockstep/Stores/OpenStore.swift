@@ -34,10 +34,9 @@ struct OpenStore: Sendable {
     /// Whether a write at the one can change what is read at the other: of a vault everything below its location counts, and inside one
     /// vault the folders.
     func overlaps(_ other: OpenStore) -> Bool {
-        if let vault, let second = other.vault, vault.id == second.id {
-            return vault.inner.hasPrefix(second.inner) || second.inner.hasPrefix(vault.inner)
-        }
-        return endpoint == other.endpoint && lies.withoutLinks.overlaps(other.lies.withoutLinks)
+        guard endpoint == other.endpoint, lies.withoutLinks.overlaps(other.lies.withoutLinks) else { return false }
+        guard let vault, let second = other.vault, vault.id == second.id else { return true }
+        return vault.inner.hasPrefix(second.inner) || second.inner.hasPrefix(vault.inner)
     }
 
     /// Where the objects lie that this store is made of.

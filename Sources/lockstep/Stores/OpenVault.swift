@@ -11,7 +11,7 @@ struct OpenVault: Sendable {
     let handle: VaultHandle
     let store: VaultStore
 
-    /// The repository's id: two locations with one id are one vault, or copies of one.
+    /// The repository's id: a vault and copies of it have the same.
     var id: [UInt8] { handle.format.repository }
 
     /// What a run commits by, in keys of the location.
