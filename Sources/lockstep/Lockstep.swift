@@ -23,7 +23,8 @@ struct Lockstep: AsyncParsableCommand {
     /// As the library's own, but for wrong arguments, which end with 2 as every other usage error of this program does.
     static func main() async {
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(
+                DataShareArgument.completed(Array(CommandLine.arguments.dropFirst())))
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

@@ -37,8 +37,24 @@ struct VaultEvent: Encodable {
     var bytesPerSecond: Int64?
     var ratio: Double?
 
+    /// Why a snapshot is kept.
+    var reasons: [String]?
+    /// Of a finding: the object of the storage, what is wrong with it, and which objects of which snapshots that costs.
+    var object: String?
+    var message: String?
+    var keys: [String]?
+    var keyCount: Int?
+    var snapshots: [UInt64]?
+    /// Everything that the end of a command says.
+    var summary: AnyEncodable?
+
     init(_ event: String) {
         self.event = event
+    }
+
+    init(_ event: String, summary: some Encodable & Sendable) {
+        self.init(event)
+        self.summary = AnyEncodable(summary)
     }
 
     init(_ snapshot: Snapshot, as event: String = "snapshot") {
@@ -53,6 +69,16 @@ struct VaultEvent: Encodable {
         failures = snapshot.failures
     }
 
+    init(_ finding: VaultCheckReport.Finding) {
+        self.init("finding")
+        object = finding.object
+        message = finding.what
+        guard finding.keyCount > 0 else { return }
+        keys = finding.keys.map(\.text)
+        keyCount = finding.keyCount
+        snapshots = finding.snapshots
+    }
+
     init(_ root: RootMark) {
         self.init("root")
         sequence = root.sequence
@@ -62,6 +88,19 @@ struct VaultEvent: Encodable {
     mutating func name(_ key: ObjectKey) {
         self.key = key.text
         if key.utf8 == nil { keyBase64 = Data(key.bytes).base64EncodedString() }
+    }
+}
+
+/// A value whose type does not matter to who writes it down.
+struct AnyEncodable: Encodable, Sendable {
+    private let value: any Encodable & Sendable
+
+    init(_ value: some Encodable & Sendable) {
+        self.value = value
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        try value.encode(to: encoder)
     }
 }
 

@@ -22,7 +22,8 @@ struct VaultCommand: AsyncParsableCommand {
               75 try again later · 78 no vault there, wrong key, configuration
             """,
         subcommands: [
-            VaultInitCommand.self, VaultSnapshotsCommand.self, VaultDiffCommand.self, VaultKeyCommand.self,
+            VaultInitCommand.self, VaultSnapshotsCommand.self, VaultDiffCommand.self, VaultPruneCommand.self,
+            VaultForgetCommand.self, VaultCollectCommand.self, VaultCheckCommand.self, VaultKeyCommand.self,
             VaultExportRootCommand.self, VaultSpeedCommand.self,
         ])
 }
