@@ -118,8 +118,10 @@ struct SyncCommand: AsyncParsableCommand {
         var connections = try endpoints.connections(
             source: locations.source, target: locations.target, state: state.state)
         connections.source.vault.snapshot = snapshot.chosen
+        // Out of a vault, memory serves better for blocks of packs, which many parts share, than for parts that wait.
+        let parts = locations.source.isVault ? max(Int(options.partSize), options.memory / 2) : options.memory
         let source = try await context.stores.open(
-            locations.source, connections.source, for: .reading, rate: rate, memory: options.memory)
+            locations.source, connections.source, for: .reading, rate: rate, memory: 2 * options.memory - parts)
         let target = try await context.stores.open(
             locations.target, connections.target, for: .writing(source: source.location.description),
             memory: options.memory)
@@ -131,7 +133,7 @@ struct SyncCommand: AsyncParsableCommand {
         let people = RunPrinter(console: context.console, verbose: output.verbose, quiet: output.quiet)
         let observer: any ReplicationObserver = output.json ? json : people
         for notice in notices { observer.handle(.notice(notice)) }
-        let pool = BufferPool(limit: options.memory)
+        let pool = BufferPool(limit: parts)
         let pair = try await PairState.open(state, source: source, target: target, context: context)
         let published = try await PairManifest.open(
             manifest, state: state, source: source, target: target, targetConnection: connections.target, pool: pool,
