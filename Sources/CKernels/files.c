@@ -156,6 +156,14 @@ ssize_t lockstep_copy_range(int from, int64_t from_offset, int to, int64_t to_of
 #endif
 }
 
+int lockstep_open_direct(void) {
+#ifdef O_DIRECT
+    return O_DIRECT;
+#else
+    return 0;
+#endif
+}
+
 void lockstep_start_writeback(int fd, int64_t offset, int64_t count) {
 #ifdef __linux__
     (void)sync_file_range(fd, offset, count, SYNC_FILE_RANGE_WRITE);

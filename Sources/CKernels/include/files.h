@@ -43,6 +43,9 @@ int lockstep_clone_file(int from, int to);
 /// Copies inside the kernel; may copy less, 0 at the end of `from`.
 ssize_t lockstep_copy_range(int from, int64_t from_offset, int to, int64_t to_offset, size_t count);
 
+/// The flag of `open` for writes around the page cache; 0 where there is none.
+int lockstep_open_direct(void);
+
 /// Starts writing a range to the disk without waiting for it: a hint.
 void lockstep_start_writeback(int fd, int64_t offset, int64_t count);
 

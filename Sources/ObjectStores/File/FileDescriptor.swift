@@ -119,6 +119,30 @@ final class FileDescriptor: Sendable {
         return bytes
     }
 
+    /// A file for `writeDirectly`. Throws where the file system knows no such thing.
+    func openDirect(_ path: [UInt8]) throws(Errno) -> FileDescriptor {
+        try open(path, O_WRONLY | lockstep_open_direct())
+    }
+
+    /// Places and counts that a write around the page cache may have.
+    private static let directUnit = 4096
+
+    /// Writes around the page cache. False, with nothing of consequence written, when region or place do not allow it.
+    func writeDirectly(_ region: UnsafeRawBufferPointer, at offset: Int64) throws(Errno) -> Bool {
+        let unit = Self.directUnit
+        guard Int(bitPattern: region.baseAddress) % unit == 0, region.count % unit == 0, offset % Int64(unit) == 0
+        else {
+            return false
+        }
+        do throws(Errno) {
+            try write(region, at: offset)
+            return true
+        } catch {
+            guard error == Errno(EINVAL) else { throw error }
+            return false
+        }
+    }
+
     /// Reserves the room and sets the size.
     func preallocate(_ size: Int64) throws(Errno) {
         try Errno.take(lockstep_preallocate(number, size))

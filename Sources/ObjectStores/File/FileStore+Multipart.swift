@@ -19,7 +19,8 @@ extension FileStore {
             let writer = try tree.scratch().id
             return try upload.write(part.number, at: part.offset, count: Int64(part.body.count), writer: writer) {
                 file, path throws(FileFailure) in
-                let found = try Self.write(part.body, to: file, at: part.offset, path, cancellation)
+                let found = try Self.write(
+                    part.body, to: file, around: upload.openDirect(), at: part.offset, path, cancellation)
                 guard found == part.digest else {
                     throw FileFailure(
                         .checksumMismatch, "the bytes of part \(part.number) do not have the checksum sent with them")

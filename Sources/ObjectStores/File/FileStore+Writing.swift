@@ -40,20 +40,27 @@ extension FileStore {
 
     /// Writes a body step by step, and digests each step while it is in the cache.
     static func write(
-        _ body: BufferSlice?, to file: FileDescriptor, at offset: Int64, _ path: String,
-        _ cancellation: FileThreads.Cancellation
+        _ body: BufferSlice?, to file: FileDescriptor, around direct: FileDescriptor? = nil, at offset: Int64,
+        _ path: String, _ cancellation: FileThreads.Cancellation
     ) throws(FileFailure) -> ContentDigest {
         var digest = ContentDigest()
+        var direct = direct
         guard let body else { return digest }
         let result: Result<Void, FileFailure> = body.withUnsafeBytes { bytes in
             do throws(FileFailure) {
                 var done = 0
                 while done < bytes.count {
                     try cancellation.check()
-                    let region = UnsafeRawBufferPointer(rebasing: bytes[done..<min(done + step, bytes.count)])
+                    // The disk is waited for each time: then by larger steps.
+                    let count = min(direct == nil ? step : directStep, bytes.count - done)
+                    let region = UnsafeRawBufferPointer(rebasing: bytes[done..<done + count])
                     digest.update(region)
                     do throws(Errno) {
-                        try file.write(region, at: offset + Int64(done))
+                        let place = offset + Int64(done)
+                        if try direct?.writeDirectly(region, at: place) != true {
+                            direct = nil
+                            try file.write(region, at: place)
+                        }
                     } catch {
                         throw FileFailure(error, "writing", path, bytesNeeded: Int64(bytes.count))
                     }

@@ -33,6 +33,7 @@ package struct FileStoreOptions: Sendable {
 package final class FileStore: ObjectStore {
     /// Bytes that are read or written between two looks at the cancellation, and digested while they are in the cache.
     static let step = 256 << 10
+    static let directStep = 2 << 20
 
     package let name: String
     let options: FileStoreOptions

@@ -215,6 +215,15 @@ struct FileUpload {
 
     // MARK: Inside
 
+    /// The data, for writes around the page cache; nil where the file system has none.
+    ///
+    /// Nobody reads large parts back at once, and to fill the cache with them takes several times the processor time of the disk's transfer.
+    func openDirect() -> FileDescriptor? {
+        var direct: FileDescriptor?
+        _ = Errno.of { () throws(Errno) in direct = try directory.openDirect(Self.data) }
+        return direct
+    }
+
     private func file(_ name: [UInt8]) throws(FileFailure) -> FileDescriptor {
         do throws(Errno) { return try directory.open(name, O_RDWR) } catch { throw missing(error) }
     }
