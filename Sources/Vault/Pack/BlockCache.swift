@@ -86,7 +86,7 @@ final class BlockCache: Sendable {
             } catch {
                 release(key, block)
                 // Interrupted was the task that fetched it, and perhaps not this one.
-                guard error.code == .cancelled, !Task.isCancelled else { throw error }
+                guard error.code == .cancelled, !isNew, !Task.isCancelled else { throw error }
             }
         }
     }

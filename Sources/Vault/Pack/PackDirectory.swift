@@ -54,7 +54,7 @@ final class PackDirectory: Sendable {
             do {
                 return try await promise.value().get()
             } catch let error as VaultError {
-                guard error.code == .cancelled, !Task.isCancelled else { throw error }
+                guard error.code == .cancelled, !isNew, !Task.isCancelled else { throw error }
             } catch {
                 throw VaultError(.cancelled, "interrupted")
             }

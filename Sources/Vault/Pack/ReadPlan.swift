@@ -57,9 +57,11 @@ struct ReadPlan {
 
     /// Throws `.damaged` for a location that cannot be.
     mutating func add(_ index: Int, _ read: ChunkRead, _ location: ChunkLocation) throws(VaultError) {
-        precondition(
-            read.range.lowerBound >= 0 && read.range.upperBound <= Int(location.plainLength),
-            "bytes \(read.range) of a chunk of \(location.plainLength)")
+        guard read.range.lowerBound >= 0, read.range.upperBound <= Int(location.plainLength) else {
+            throw VaultError(
+                .damaged, object: location.pack.text,
+                "the index names a chunk of \(location.plainLength) bytes of which \(read.range.upperBound) are wanted")
+        }
         guard location.offset >= ObjectHeader.length, location.storedLength > RecordCipher.overhead,
             location.plainLength <= PackLayout.maxChunk,
             location.storedLength <= PackLayout.maxChunk + RecordCipher.overhead, numbers(location).count <= limit
