@@ -64,8 +64,11 @@ def test_the_binary_names_the_object_and_writes_nothing_wrong(directory, lockste
         changed = bytearray(stored)
         changed[offset] ^= 0x01 if offset % 2 else 0x80
         (folder / "vault" / name).write_bytes(changed)
-        outcome = lockstep.sync(
-            f"vault+file://{folder}/vault", f"file://{folder}/target", "--key-file", key_file, state=folder / "state", expect=None)
+        url = f"vault+file://{folder}/vault"
+        check = lockstep.run(
+            "vault", "check", url, "--read-data", "--key-file", key_file, "--state", folder / "state", expect=None)
+        assert check.status != 0 and name in check.out + check.err, f"byte {offset} of {name}: {check}"
+        outcome = lockstep.sync(url, f"file://{folder}/target", "--key-file", key_file, state=folder / "state", expect=None)
         where = f"byte {offset} of {name}: {outcome.out} {outcome.err}"
         found = {path.name: path.read_bytes() for path in (folder / "target").glob("[!.]*") if path.is_file()}
         assert found.items() <= FILES.items(), where
