@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// Tasks that run on the transport's own threads.
-@Suite(.timeLimit(.minutes(1))) struct ExecutorTests {
+@Suite(.timeLimit(.minutes(10))) struct ExecutorTests {
     private func answering() throws -> ScriptedServer {
         try ScriptedServer { connection in
             while true {

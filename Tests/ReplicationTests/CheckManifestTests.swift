@@ -8,7 +8,7 @@ import SQLiteManifests
 import Testing
 
 /// The source cloud is down: the target alone is checked against what was published.
-@Suite(.timeLimit(.minutes(1))) struct CheckManifestTests {
+@Suite(.timeLimit(.minutes(10))) struct CheckManifestTests {
     /// Publishes what the ledger holds, and reads it back verified.
     private func published(_ pair: EngineFixture) async throws -> PublishedManifestReader {
         let ledger = try pair.openLedger()

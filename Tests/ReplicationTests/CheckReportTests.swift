@@ -5,7 +5,7 @@ import Replication
 import ReplicationModel
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct CheckReportTests {
+@Suite(.timeLimit(.minutes(10))) struct CheckReportTests {
     @Test func `a sample is a share of the keys, the same for the same seed`() async throws {
         let sample = CheckSample(percent: 10, seed: 7)
         let keys = (0..<10_000).map { ObjectKey("folder/\($0)") }

@@ -6,7 +6,7 @@ import SQLiteManifests
 import Testing
 
 /// I11: IN_SYNC only with evidence for every object; what could not be looked at never counts as the same.
-@Suite(.timeLimit(.minutes(1))) struct CheckTests {
+@Suite(.timeLimit(.minutes(10))) struct CheckTests {
     private let faults = FaultPlan()
 
     private func synced(_ count: Int = 3) async throws -> EngineFixture {
@@ -289,7 +289,7 @@ import Testing
 }
 
 /// `--repair-from`: what a check reported is made right, and nothing else.
-@Suite(.timeLimit(.minutes(1))) struct RepairTests {
+@Suite(.timeLimit(.minutes(10))) struct RepairTests {
     @Test func `bytes that rotted under their version are replaced, and only those that are named`() async throws {
         let pair = try EngineFixture()
         for key in ["a", "b", "c"] { try await pair.put(ObjectKey(key), EngineFixture.pattern(500, seed: 4)) }

@@ -5,7 +5,7 @@ import ReplicationModel
 import Testing
 
 /// I10: memory is a budget, and a small one only makes a run slower.
-@Suite(.timeLimit(.minutes(1))) struct MemoryBoundTests {
+@Suite(.timeLimit(.minutes(10))) struct MemoryBoundTests {
     @Test func `many large objects never hold more than the pool`() async throws {
         let pair = try EngineFixture()
         for index in 0..<12 { try await pair.put(ObjectKey("large\(index)"), EngineFixture.pattern(4 << 20 | index)) }

@@ -5,7 +5,7 @@ import ReplicationModel
 import Testing
 
 /// Targets that show writes by commits: the ledger never says more than a commit has made true.
-@Suite(.timeLimit(.minutes(1))) struct StagedTests {
+@Suite(.timeLimit(.minutes(10))) struct StagedTests {
     private static let large = EngineFixture.pattern(3 << 20 | 7)
 
     private func fixture() async -> StagedFixture {

@@ -5,7 +5,7 @@ import ReplicationModel
 import Testing
 
 /// Servers that can do less.
-@Suite(.timeLimit(.minutes(1))) struct StoreVariantTests {
+@Suite(.timeLimit(.minutes(10))) struct StoreVariantTests {
     private let faults = FaultPlan()
 
     @Test func `a store without checksums is read back, and its objects are proven`() async throws {

@@ -8,7 +8,7 @@ import SQLiteManifests
 import Testing
 
 /// A source that knows the BLAKE3 of its objects: no copy is completed whose bytes have another.
-@Suite(.timeLimit(.minutes(1))) struct WholeHashTests {
+@Suite(.timeLimit(.minutes(10))) struct WholeHashTests {
     /// How an object goes over.
     enum Way: CaseIterable, Sendable {
         case atOnce, parallel, inOrder, cutByContent

@@ -1,6 +1,7 @@
 import Manifests
 import ObjectStores
 import Replication
+import ReplicationModel
 import Vault
 
 /// The exit codes of every command.
@@ -100,9 +101,18 @@ enum ExitStatus: Int32 {
 struct CommandFailure: Error, CustomStringConvertible {
     let status: ExitStatus
     let description: String
+    /// What is wrong with the vault that it is about.
+    let vault: VaultError.Code?
 
     init(_ status: ExitStatus, _ description: String) {
         self.status = status
         self.description = description
+        vault = nil
+    }
+
+    init(_ error: VaultError, at location: ObjectLocation) {
+        status = ExitStatus(error)
+        description = "\(location): \(error)"
+        vault = error.code
     }
 }

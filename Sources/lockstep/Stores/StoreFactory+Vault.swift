@@ -38,7 +38,7 @@ extension StoreFactory {
                     handle, source: source, host: ProcessInfo.processInfo.hostName, memory: memory)
             }
         } catch {
-            throw CommandFailure(ExitStatus(error), "\(found.location): \(error)")
+            throw CommandFailure(error, at: found.location)
         }
         let id = Hex.encode(Array(handle.format.repository.prefix(8)))
         return OpenStore(
@@ -63,7 +63,7 @@ extension StoreFactory {
             try await connection.vault.atLeast?.check(handle)
             return (found, handle)
         } catch {
-            throw CommandFailure(ExitStatus(error), "\(found.location): \(error)")
+            throw CommandFailure(error, at: found.location)
         }
     }
 

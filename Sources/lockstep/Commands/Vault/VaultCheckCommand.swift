@@ -88,11 +88,10 @@ struct VaultCheckCommand: AsyncParsableCommand {
         } catch {
             reporter.cancel()
             await reporter.value
-            guard let error = error as? VaultError, error.code == .damaged || error.code == .missing else {
-                throw error
-            }
+            let failure = (error as? VaultError).map { CommandFailure($0, at: place) } ?? error as? CommandFailure
+            guard let failure, failure.vault == .damaged || failure.vault == .missing else { throw error }
             // Nothing can be said of the rest, and of the vault this much: it is damaged.
-            throw CommandFailure(.drift, "\(place): \(error)")
+            throw CommandFailure(.drift, failure.description)
         }
         reporter.cancel()
         await reporter.value
