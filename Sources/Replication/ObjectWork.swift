@@ -94,11 +94,19 @@ struct ObjectWork {
             .target, .conflict, "\(joined.key) was changed at the target since the last run; it was left as it is")
     }
 
+    /// What the target cannot read any more is not equal, and is written again.
+    private func compare(_ source: ListedObject, _ target: ListedObject) async throws -> ContentComparison.Outcome {
+        do {
+            return try await ContentComparison(context: context)
+                .compare(source: source, target: target, row: joined.row)
+        } catch let failure as TransferFailure where failure.side == .target && failure.code == .store(.damaged) {
+            return .different
+        }
+    }
+
     /// Adopts what is already equal; else copies over it, unless it is somebody else's work and those are kept.
     private func settle(_ source: ListedObject, _ target: ListedObject, otherwise reason: CopyReason) async throws {
-        if case .same(let evidence, let known) = try await ContentComparison(context: context)
-            .compare(source: source, target: target, row: joined.row)
-        {
+        if case .same(let evidence, let known) = try await compare(source, target) {
             return try await adopt(source, target, evidence, known)
         }
         var row = joined.row

@@ -54,6 +54,8 @@ package struct ReplicationOptions: Sendable {
     /// Copied whatever the ledger says, replacing what is at the target.
     package var replaced: Set<ObjectKey> = []
     package var dryRun = false
+    /// Why nothing may be written where the target has this key and the source has not; nil: no reason.
+    package var refusal: (@Sendable (ObjectKey) -> String?)?
     /// Bytes of all buffers, and with them the ceiling of what is in flight.
     package var memory = 128 << 20
     /// Parts and small objects in flight at most.

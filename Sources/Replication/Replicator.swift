@@ -246,7 +246,12 @@ package struct Replicator: Sendable {
                 tally.sourceObjects += 1
                 tally.sourceBytes.addSize(object.size)
             }
-            if joined.target != nil { tally.targetObjects += 1 }
+            if joined.target != nil {
+                tally.targetObjects += 1
+                if joined.source == nil, let reason = options.refusal?(joined.key) {
+                    throw TransferFailure(.target, .refused, reason)
+                }
+            }
             if let left = sets?.enter(joined.key) { try await leave(left, context, window: window, in: &group) }
             if context.failures.hasFailedAgain(joined.key) || context.ledger.hasRejected(joined.key) {
                 sets?.current.fail("\(joined.key) was tried in vain")

@@ -32,9 +32,12 @@ struct VaultStoreFixture {
         try await VaultHandle.open(base, Self.credential, local: { _ in local }, time: SystemTime())
     }
 
-    func writing(_ local: any VaultLocalState = MemoryVaultState()) async throws -> VaultStore {
+    func writing(
+        _ local: any VaultLocalState = MemoryVaultState(), folder: ObjectKey = ObjectKey([])
+    ) async throws -> VaultStore {
         if try await VaultHandle.format(of: base) == nil { try await initialise() }
-        return try await VaultStore.writing(open(local), source: "memory://source/", host: "host", memory: 64 << 20)
+        return try await VaultStore.writing(
+            open(local), source: "memory://source/", host: "host", folder: folder, memory: 64 << 20)
     }
 
     func reading(_ snapshot: SnapshotChoice = .latest) async throws -> VaultStore {

@@ -215,4 +215,37 @@ import Vault
         #expect(try await writer.head("a").object.version == receipt.version)
         #expect(try await writer.openUploads(ListRequest()).uploads.isEmpty)
     }
+
+    /// A folder in the middle of its run is not shown because another one's came to its end.
+    @Test func anotherFoldersRunCompletesNoPartialState() async throws {
+        let fixture = VaultStoreFixture()
+        let first = try await fixture.writing()
+        for key in ["a/1", "a/2", "b/1"] as [ObjectKey] { try await first.write(key, [1]) }
+        _ = try await first.commit(.complete(failures: 0))
+        let cut = try await fixture.writing(folder: "a/")
+        try await cut.write("a/1", [2])
+        _ = try await cut.commit(.cutShort)
+        let other = try await fixture.writing(folder: "b/")
+        try await other.write("b/1", [2])
+        try await other.write("b/2", [2])
+        #expect(try await other.commit(.complete(failures: 0)).snapshot == "4")
+        #expect(try await other.content("b/2") == [2])
+
+        let reader = try await fixture.reading()
+        #expect(reader.snapshot?.isPartial == false && reader.snapshot?.id == 4)
+        #expect(try await reader.keys() == ["a/1", "a/2", "b/1", "b/2"])
+        #expect(try await reader.content("a/1") == [1])
+        #expect(try await reader.content("b/1") == [2])
+        #expect(try await fixture.reading(.newest).content("a/1") == [2])
+
+        let again = try await fixture.writing(folder: "a/")
+        #expect(try await again.content("a/1") == [2])
+        try await again.write("a/2", [2])
+        _ = await again.delete([DeleteRequest(key: "a/1", version: nil)])
+        _ = try await again.commit(.complete(failures: 0))
+        let whole = try await fixture.reading()
+        #expect(try await whole.keys() == ["a/2", "b/1", "b/2"])
+        let snapshots = try await fixture.open().roots.newest().root.snapshots
+        #expect(snapshots.map(\.id) == [2, 4, 5] && snapshots.allSatisfy { !$0.isPartial })
+    }
 }

@@ -22,6 +22,10 @@ extension CollectionRun {
         report.packs = .init(count: usage.count, bytes: usage.reduce(0) { $0 + $1.bytes })
         report.neededBytes = usage.reduce(0) { $0 + $1.liveBytes }
         var choice = choose(usage)
+        if let session = mover?.session, session.base < newest.root.fence {
+            // Another collector has ended the session meanwhile: what is in its packs may be deleted.
+            await abandon()
+        }
         if !choice.low.isEmpty, !options.isDryRun { try await move(live, &choice, newest.root) }
         let condemned = choice.dead.union(choice.low)
         guard !condemned.isEmpty else { return nil }
@@ -77,10 +81,6 @@ extension CollectionRun {
         let low = choice.low
         live.forEach { (id, pack, location) throws(Never) in
             if low.contains(pack) { rows[pack, default: []].append((id, location)) }
-        }
-        if let session = mover?.session, session.base < root.fence {
-            // Another collector has ended the session meanwhile: what is in its packs may be deleted.
-            await abandon()
         }
         let mover = try openMover(base: root.sequence)
         var unreadable: Set<String> = []

@@ -65,14 +65,16 @@ package struct Snapshot: Sendable, Codable, Hashable {
     /// What was synced, for people: `s3://models/`; empty when unknown.
     package var source: String
     package var host: String
-    /// The run had not come to its end: a checkpoint. Replaced by the next snapshot; readers pass over it.
+    /// A run had not come to its end: a checkpoint. Replaced by the next snapshot; readers pass over it.
     package var isPartial: Bool
+    /// Of a partial one: the folders whose runs have not come to their end, hex of their keys.
+    package var unfinished: [String]?
     /// Objects of the run that failed or were skipped.
     package var failures: Int
 
     package init(
         id: UInt64, time: Int64, tree: PageReference?, objects: Int, bytes: Int64, source: String, host: String,
-        isPartial: Bool, failures: Int
+        isPartial: Bool, failures: Int, unfinished: [String]? = nil
     ) {
         self.id = id
         self.time = time
@@ -82,6 +84,7 @@ package struct Snapshot: Sendable, Codable, Hashable {
         self.source = source
         self.host = host
         self.isPartial = isPartial
+        self.unfinished = unfinished
         self.failures = failures
     }
 }

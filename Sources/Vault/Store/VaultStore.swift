@@ -41,9 +41,10 @@ package final class VaultStore: ObjectStore {
     /// - Parameters:
     ///   - source: what is brought into the vault, for the snapshot's list.
     ///   - host: where this runs, for the same.
+    ///   - folder: below what it is written; a snapshot is complete when no folder's run is unfinished.
     ///   - memory: bytes for packs that are filled and uploaded, and a quarter of it for blocks of packs that are read.
     package static func writing(
-        _ vault: VaultHandle, source: String, host: String, memory: Int
+        _ vault: VaultHandle, source: String, host: String, folder: ObjectKey = ObjectKey([]), memory: Int
     ) async throws(VaultError) -> VaultStore {
         let (root, hash) = try await vault.roots.newest()
         let pages = PageStore(store: vault.store, keys: vault.keys)
@@ -52,7 +53,7 @@ package final class VaultStore: ObjectStore {
         let packs = PackReader(
             store: vault.store, keys: vault.keys, memory: max(PackReader.smallestMemory, memory / 4))
         let writer = VaultWriter(
-            vault, base: state, pages: pages, author: VaultWriter.Author(source: source, host: host),
+            vault, base: state, pages: pages, author: VaultWriter.Author(source: source, host: host, folder: folder),
             memory: PackMemory(
                 packSize: vault.format.packSize,
                 limit: max(memory, PackMemory.smallest(packSize: vault.format.packSize))))

@@ -74,25 +74,45 @@ struct Commit {
             }
         }
         let now = vault.time.nowSeconds()
-        let snapshot = Snapshot(
-            id: current.root.sequence + 1, time: now, tree: tree.root, objects: tree.objects, bytes: tree.bytes,
-            source: author.source, host: author.host, isPartial: isPartial, failures: failures + rejected.count)
+        let snapshots = try await snapshots(with: tree, on: current, at: now, rejected: rejected.count, session)
         let root = VaultRoot(
             sequence: current.root.sequence + 1, previous: current.hash, time: now,
             nonce: Hex.encode(SecureRandom.bytes(16)), fence: current.root.fence, segments: segments,
-            // A checkpoint has served its purpose when anything newer is there.
-            snapshots: current.root.snapshots.filter { !$0.isPartial } + [snapshot], collection: collection)
+            snapshots: snapshots, collection: collection)
         return (root, rejected)
     }
 
-    private var isPartial: Bool {
-        if case .complete = kind { return false }
-        return true
-    }
-
-    private var failures: Int {
-        if case .complete(let failures) = kind { return failures }
-        return 0
+    /// The snapshots of the next root. The newest state comes last: it is the tree with this commit's changes, and complete when no folder is
+    /// in the middle of a run. While another one is, a run that came to its end gets a complete snapshot beside it: the last complete state
+    /// with this folder as it is now, so that nobody is shown half of the other one.
+    private func snapshots(
+        with tree: ChangedTree, on current: VaultState, at now: Int64, rejected: Int, _ session: SessionName
+    ) async throws(VaultError) -> [Snapshot] {
+        let complete = current.root.snapshots.filter { !$0.isPartial }
+        let partial = current.root.snapshots.last { $0.isPartial }
+        var unfinished = UnfinishedFolders(partial)
+        func snapshot(
+            _ tree: ChangedTree, id: UInt64 = current.root.sequence + 1, isPartial: Bool, failures: Int
+        ) -> Snapshot {
+            Snapshot(
+                id: id, time: now, tree: tree.root, objects: tree.objects, bytes: tree.bytes, source: author.source,
+                host: author.host, isPartial: isPartial, failures: failures + rejected,
+                unfinished: isPartial ? unfinished.encoded : nil)
+        }
+        guard case .complete(let failures) = kind else {
+            unfinished.insert(author.folder)
+            return complete + [snapshot(tree, isPartial: true, failures: 0)]
+        }
+        unfinished.remove(author.folder)
+        guard let partial, !unfinished.isEmpty else {
+            return complete + [snapshot(tree, isPartial: false, failures: failures)]
+        }
+        let whole = SnapshotTree(root: complete.last?.tree, pages: pages)
+        let edits = try await whole.edits(
+            toward: SnapshotTree(root: tree.root, pages: pages), below: author.folder)
+        let finished = snapshot(
+            try await whole.applying(edits, session: session), isPartial: false, failures: failures)
+        return complete + [finished, snapshot(tree, id: partial.id, isPartial: true, failures: 0)]
     }
 
     /// Why a change cannot be made to the newer state. Condemned packs that the change rests on are taken off the list.

@@ -11,6 +11,8 @@ final class VaultWriter: Sendable {
     struct Author: Sendable {
         var source: String
         var host: String
+        /// What it writes below; empty: anything.
+        var folder: ObjectKey
     }
 
     private struct State {
@@ -158,7 +160,8 @@ final class VaultWriter: Sendable {
     /// Whether a run without changes still has something to say: that the state which a checkpoint left is complete.
     private func completesPartial(_ kind: CommitKind) -> Bool {
         guard case .complete = kind else { return false }
-        return base.snapshot?.isPartial == true
+        guard let snapshot = base.snapshot, snapshot.isPartial else { return false }
+        return UnfinishedFolders(snapshot).contains(author.folder)
     }
 
     private func commitTaken(_ kind: CommitKind) async throws(VaultError) -> CommitOutcome {
@@ -185,7 +188,7 @@ final class VaultWriter: Sendable {
         }
         placer.forget(rows)
         for session in sessions { try vault.local.forgetSession(session) }
-        return CommitOutcome(rejected: rejected, snapshot: committed.snapshot.map { "\($0.id)" })
+        return CommitOutcome(rejected: rejected, snapshot: "\(committed.root.sequence)")
     }
 }
 

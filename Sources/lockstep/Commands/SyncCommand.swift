@@ -10,6 +10,7 @@ import ObjectStores
 import Replication
 import ReplicationModel
 import SQLiteManifests
+import Vault
 
 /// `lockstep sync SOURCE TARGET`: flags become options, locations become stores, and one run goes over the pair.
 struct SyncCommand: AsyncParsableCommand {
@@ -111,8 +112,18 @@ struct SyncCommand: AsyncParsableCommand {
         return (options, notices)
     }
 
+    /// Whoever forgets `vault+` must not put plain objects between a vault's, or delete these. A copy of a whole vault has them on both sides.
+    private func refusesVaults(_ target: ObjectLocation) -> @Sendable (ObjectKey) -> String? {
+        { key in
+            guard let name = key.utf8, VaultName.sequence(of: name, prefix: VaultName.keyPrefix) != nil else {
+                return nil
+            }
+            return "\(target) holds a vault (\(name)): write vault+\(target) to sync into it"
+        }
+    }
+
     private func sync(_ context: CommandContext) async throws -> Int32 {
-        let (options, notices) = try options(context)
+        var (options, notices) = try options(context)
         let rate = limits.limitRate.map { ByteRateLimit(bytesPerSecond: $0.bytes, time: context.time) }
         let locations = (source: try context.location(source), target: try context.location(target))
         var connections = try endpoints.connections(
@@ -129,6 +140,7 @@ struct SyncCommand: AsyncParsableCommand {
             throw CommandFailure(
                 .usage, "source and target overlap: \(source.location) and \(target.location) share objects")
         }
+        if !locations.target.isVault { options.refusal = refusesVaults(target.location) }
         let json = JSONPrinter(console: context.console, time: context.time)
         let people = RunPrinter(console: context.console, verbose: output.verbose, quiet: output.quiet)
         let observer: any ReplicationObserver = output.json ? json : people

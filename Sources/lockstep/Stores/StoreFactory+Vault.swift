@@ -35,15 +35,22 @@ extension StoreFactory {
                     handle, snapshot: connection.vault.snapshot?.choice ?? .latest, memory: memory)
             case .writing(let source):
                 store = try await VaultStore.writing(
-                    handle, source: source, host: ProcessInfo.processInfo.hostName, memory: memory)
+                    handle, source: source, host: ProcessInfo.processInfo.hostName, folder: found.inner,
+                    memory: memory)
             }
         } catch {
             throw CommandFailure(error, at: found.location)
         }
         let id = Hex.encode(Array(handle.format.repository.prefix(8)))
+        var partial: [String] = []
+        if case .reading = use, let snapshot = store.snapshot, snapshot.isPartial {
+            partial = ["\(found.location): snapshot \(snapshot.id) is what a run had done that did not come to its end"]
+        }
+        let learned = found.learned
+        let notes = partial
         return OpenStore(
             location: location, store: PrefixedStore.rooted(store, at: found.inner), meter: found.meter,
-            identity: "\(location)@\(found.endpoint)#\(id)", endpoint: found.endpoint, learned: found.learned,
+            identity: "\(location)@\(found.endpoint)#\(id)", endpoint: found.endpoint, learned: { learned() + notes },
             vault: OpenVault(location: found.location, inner: found.inner, handle: handle, store: store))
     }
 

@@ -38,7 +38,7 @@ struct VaultCheckCommand: AsyncParsableCommand {
         commandName: "check",
         abstract: "Says whether a vault is whole, and if not, which objects of which snapshots that costs.",
         discussion: """
-            Without further options roots, index, snapshots and the ends of all packs are read, and whether every object has all its chunks.
+            Without further options roots, index and snapshots are read, and whether every object has all its chunks in packs that are there and long enough.
             --read-data reads the packs too, opens every record and compares every object's BLAKE3; with 1/7 on Monday to 7/7 on Sunday all of
             them in a week. --keyless needs no key: it finds what accidents change, and neither what is missing nor
             who changes objects on purpose. Nothing is changed.
@@ -57,6 +57,13 @@ struct VaultCheckCommand: AsyncParsableCommand {
     var readData: DataShareArgument?
     @Flag(help: "Compare what is stored with its checksums only; needs no key.")
     var keyless = false
+    @Flag(
+        help: ArgumentHelp(
+            """
+            Set damaged and missing packs aside: their chunks no longer count as present, so that a sync of the same objects \
+            (--repair-from, --checksum) stores them again. Deletes nothing.
+            """))
+    var quarantine = false
     @Flag(help: "One JSON object a line, the summary last.")
     var json = false
     @Flag(help: "No progress line.")
@@ -64,6 +71,9 @@ struct VaultCheckCommand: AsyncParsableCommand {
 
     func validate() throws {
         if keyless, readData != nil { throw ValidationError("--keyless reads everything: not with --read-data") }
+        if keyless, quarantine {
+            throw ValidationError("setting packs aside needs a key: not --quarantine with --keyless")
+        }
         if keyless, vault.root.atLeast != nil {
             throw ValidationError("roots are read with a key: not --at-least with --keyless")
         }
@@ -96,7 +106,16 @@ struct VaultCheckCommand: AsyncParsableCommand {
         reporter.cancel()
         await reporter.value
         show(report, context.console)
+        if quarantine { try await setAside(report, place, context) }
         return (report.isSound ? ExitStatus.ok : .drift).rawValue
+    }
+
+    private func setAside(_ report: VaultCheckReport, _ place: ObjectLocation, _ context: CommandContext) async throws {
+        let packs = Set(report.findings.map(\.object).filter { $0.hasPrefix(VaultName.packPrefix) })
+        guard !packs.isEmpty else { return }
+        let (_, handle) = try await context.stores.unlock(place, vault.connection, for: .writing)
+        let count = try await Quarantine(handle).setAside(packs)
+        context.console.say("\(Format.count(count)) of \(Format.count(packs.count)) damaged packs newly set aside")
     }
 
     private func look(

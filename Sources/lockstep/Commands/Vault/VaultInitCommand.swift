@@ -9,13 +9,15 @@ import Vault
 extension CompressionPolicy: ExpressibleByArgument {}
 
 /// `--chunker`: how objects are cut.
-struct ChunkerArgument: ExpressibleByArgument, Hashable {
+struct ChunkerArgument: ExpressibleByArgument, Hashable, CustomStringConvertible {
     let profile: ChunkerProfile
+    let description: String
 
     /// Bytes of a fixed chunk.
     private static let fixedSizes: ClosedRange<Int64> = 4096...8 << 20
 
     init?(argument: String) {
+        description = argument
         switch argument {
         case "tensor": profile = .standard
         case "gear": profile = .gear(.standard)
