@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,9 @@ import uuid
 
 import pytest
 import requests
+
+# Whoever starts the tests in the background may leave the interrupt ignored, and programs inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["lockstep_binary", "locations", "foreign_servers"]
 
