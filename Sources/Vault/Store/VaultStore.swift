@@ -67,6 +67,10 @@ package final class VaultStore: ObjectStore {
     package var statistics: VaultStatistics { writer?.placer.statistics ?? VaultStatistics() }
     /// The state that is shown: of a writer, what it has committed last.
     package var snapshot: Snapshot? { state.snapshot }
+    /// The one that the newest root has brought; while another folder is in the middle of its run, not the newest state.
+    package var committedSnapshot: Snapshot? {
+        state.root.snapshots.first { $0.id == state.root.sequence } ?? state.snapshot
+    }
     package var rootSequence: UInt64 { state.root.sequence }
     package var rootHash: String { state.hash }
 

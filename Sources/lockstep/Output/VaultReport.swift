@@ -16,7 +16,7 @@ struct VaultReport: Encodable {
 
     /// - Parameter before: the sequence of the root that the run began from.
     init(_ store: VaultStore, before: UInt64?) {
-        let committed = store.rootSequence == before ? nil : store.snapshot
+        let committed = store.rootSequence == before ? nil : store.committedSnapshot
         snapshot = committed?.id
         isPartial = committed?.isPartial ?? false
         let statistics = store.statistics
@@ -34,7 +34,7 @@ struct VaultReport: Encodable {
                 isPartial
                     ? "snapshot \(snapshot) committed, partial: the run did not end" : "snapshot \(snapshot) committed")
         } else {
-            lines.append("no new snapshot: nothing has changed")
+            lines.append(chunks == 0 ? "no new snapshot: nothing has changed" : "no new snapshot was committed")
         }
         if chunks > 0 {
             lines.append(
