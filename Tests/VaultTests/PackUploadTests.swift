@@ -34,8 +34,8 @@ import Vault
     @Test func sendsLargePacksInParts() async throws {
         let parts = Mutex(0)
         try await writes(Self.storeOfParts()) { operation, _ in
+            // Chunks are placed at random: the last pack may be small enough for one request.
             if operation == .uploadPart { parts.withLock { $0 += 1 } }
-            #expect(operation != .put)
             return nil
         }
         #expect(parts.withLock { $0 } > 10)
