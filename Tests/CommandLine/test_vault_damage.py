@@ -142,3 +142,27 @@ def test_a_flipped_bit_anywhere(make_vault, location, part):
             assert outcome.status != 0 or content == wanted, (name, place)
             assert outcome.status in (0, 3, 6, 78), outcome.err
         vault.write(name, data)
+
+
+def test_packs_that_are_set_aside_are_stored_again(vault, tmp_path):
+    for name in vault.names("pack/"):
+        vault.delete(name)
+    said = vault.run("vault", "check", vault.url, "--quarantine", "--no-progress", expect=4)
+    assert "set aside" in said.err
+    report = tmp_path / "report"
+    vault.run("check", vault.source.url, vault.url, "--evidence", "3", "--combined", str(report), expect=5)
+    vault.fill(vault.source, "--repair-from", str(report))
+    vault.run("check", vault.source.url, vault.url, "--evidence", "3")
+    # The snapshot before is whole again too: it needs the same chunks.
+    for key in SIZES:
+        vault.run("cat", f"{vault.url}/{key}", "--snapshot", "2")
+
+
+def test_plain_objects_are_refused_in_a_vaults_folder(vault, lockstep, location):
+    names = vault.names("")
+    other = location("s3").fill({"zz": b"plain"})
+    for flags in ([], ["--delete"], ["--delete", "--permanent-delete"]):
+        said = lockstep.run(
+            "sync", other.url, vault.url.removeprefix("vault+"), *flags, "--state", lockstep.state, expect=6)
+        assert "holds a vault" in said.err
+    assert vault.names("") == names
