@@ -54,8 +54,12 @@ package final class Secret: @unchecked Sendable, RawBytes {
     }
 }
 
-extension Secret: Equatable {
+extension Secret: Hashable {
     package static func == (a: Secret, b: Secret) -> Bool { ConstantTime.equal(a, b) }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(bytes: UnsafeRawBufferPointer(bytes))
+    }
 }
 
 extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
