@@ -7,7 +7,7 @@ extension StoreError {
     package init(_ failure: HTTPFailure, _ operation: StoreOperation, key: ObjectKey?) {
         let code: Code =
             switch failure.code {
-            case .resolve, .connect, .tls, .certificate: .unreachable
+            case .resolve, .refusedAddress, .connect, .tls, .certificate: .unreachable
             case .reset, .stalled, .truncated, .other: .network
             case .bodyTooLong, .protocolViolation: .invalidResponse
             case .badURL: .invalidRequest
@@ -15,7 +15,7 @@ extension StoreError {
             }
         let retry: Retry =
             switch failure.code {
-            case .badURL, .certificate, .cancelled: .never
+            case .badURL, .refusedAddress, .certificate, .cancelled: .never
             default: operation.isWrite && failure.mayHaveBeenProcessed ? .unknownOutcome : .transient
             }
         self.init(code, operation, key: key, message: failure.message, retry: retry)

@@ -43,7 +43,7 @@ let beforeRequest: curl_prereq_callback = { context, _, _, _, _ in
 
 let openSocket: curl_opensocket_callback = { context, _, address in
     let handle = handle(context)
-    guard let address else { return CURL_SOCKET_BAD }
+    guard let address, handle.mayConnect(to: address) else { return CURL_SOCKET_BAD }
     // A child process must not keep a connection open.
     let type = address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue)
     let opened = socket(address.pointee.family, type, address.pointee.protocol)

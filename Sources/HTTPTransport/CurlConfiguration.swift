@@ -16,9 +16,15 @@ package struct CurlConfiguration: Sendable {
     /// How long an answer of DNS is used.
     package var dnsCacheTime: Duration = .seconds(60)
 
-    /// Honours `SSL_CERT_FILE`.
+    /// Whether host names may resolve to this machine. Behind a proxy they do when the proxy runs here.
+    package var allowsLoopback = false
+
+    /// Honours `SSL_CERT_FILE` and `LOCKSTEP_ALLOW_LOOPBACK`.
     package init() {
         caFile = Self.environment("SSL_CERT_FILE")
+        let proxies = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+        allowsLoopback =
+            Self.environment("LOCKSTEP_ALLOW_LOOPBACK") == "1" || proxies.contains { Self.environment($0) != nil }
     }
 
     /// Addresses that are never reached through a proxy: the host itself and the clouds' metadata services.

@@ -58,6 +58,8 @@ extension CurlTransfer {
             return failure(attempts == 0 ? .badURL : .protocolViolation, text, end)
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY:
             return failure(.resolve, text, end)
+        case CURLE_COULDNT_CONNECT where addressRefusal != nil:
+            return failure(.refusedAddress, addressRefusal ?? text, end)
         case CURLE_COULDNT_CONNECT, CURLE_INTERFACE_FAILED, CURLE_PROXY:
             return failure(.connect, socketErrorText ?? text, end)
         case CURLE_OPERATION_TIMEDOUT:
@@ -109,5 +111,12 @@ extension CurlTransfer {
         let authority = rest.dropFirst(2).prefix { $0 != "/" && $0 != "?" && $0 != "#" }
         guard let at = authority.lastIndex(of: "@") else { return String(authority) }
         return String(authority[authority.index(after: at)...])
+    }
+
+    /// The host of a URL without its port; an IPv6 address with its brackets.
+    static func host(of url: String) -> String {
+        let authority = authority(of: url)
+        guard let colon = authority.lastIndex(of: ":"), !authority.hasSuffix("]") else { return authority }
+        return String(authority[..<colon])
     }
 }

@@ -17,11 +17,15 @@ final class CurlHandle {
 
     private let message: UnsafeMutablePointer<CChar>
     private var scratch = RequestScratch()
+    private let addressRule: AddressRule
+    /// Of the request before; its options stay with the handle.
+    private var reach = HTTPReach.service
 
     init(_ configuration: CurlConfiguration, poller: SocketPoller) {
         guard let easy = curl_easy_init() else { preconditionFailure("out of memory for a request") }
         self.easy = easy
         self.poller = poller
+        addressRule = AddressRule(allowsLoopback: configuration.allowsLoopback)
         message = .allocate(capacity: Int(CURL_ERROR_SIZE))
         message.pointee = 0
         setCallbacks()
@@ -57,6 +61,11 @@ final class CurlHandle {
         guard set(CURLOPT_URL, string: request.url) == CURLE_OK else { return "the URL is too long" }
         set(CURLOPT_CONNECTTIMEOUT_MS, request.timeouts.connect.milliseconds)
         set(CURLOPT_BUFFERSIZE, Self.receiveBuffer(transfer.receiveLimit))
+        if request.reach != reach {
+            reach = request.reach
+            // A connection that is allowed more is not handed on.
+            set(CURLOPT_FORBID_REUSE, reach == .metadata ? 1 : 0)
+        }
         self.transfer = transfer
         transfer.handle = self
         progress = CurlProgress(since: now)
@@ -69,6 +78,19 @@ final class CurlHandle {
             code: code, message: String(cString: message),
             requestBytes: lockstep_easy_get_long(easy, CURLINFO_REQUEST_SIZE),
             uploaded: Int(lockstep_easy_get_offset(easy, CURLINFO_SIZE_UPLOAD_T)))
+    }
+
+    /// Whether the running request may be sent to an address that its host's name has resolved to.
+    func mayConnect(to address: UnsafePointer<curl_sockaddr>) -> Bool {
+        guard let transfer else { return false }
+        // The field is declared as the smallest kind of address and may hold a larger one.
+        let bytes = UnsafeRawPointer(address) + MemoryLayout<curl_sockaddr>.offset(of: \.addr)!
+        let host = CurlTransfer.host(of: transfer.request.url)
+        guard let refusal = addressRule.refusal(of: bytes, reach: transfer.request.reach, host: host) else {
+            return true
+        }
+        transfer.refused(refusal)
+        return false
     }
 
     var newConnections: Int { lockstep_easy_get_long(easy, CURLINFO_NUM_CONNECTS) }

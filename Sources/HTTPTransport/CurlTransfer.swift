@@ -32,6 +32,8 @@ final class CurlTransfer: @unchecked Sendable {
     private(set) var attempts = 0
     /// `errno` of the last socket that could not be created.
     private(set) var socketError: Int32 = 0
+    /// Why the last address that the host's name resolved to was not connected to.
+    private(set) var addressRefusal: String?
 
     private var body: [UInt8] = []
     private var received = 0
@@ -138,6 +140,10 @@ final class CurlTransfer: @unchecked Sendable {
             received += bytes.count
         }
         return true
+    }
+
+    func refused(_ reason: String) {
+        addressRefusal = reason
     }
 
     func socketFailed(_ error: Int32) {

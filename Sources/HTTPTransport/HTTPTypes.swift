@@ -112,16 +112,18 @@ package struct HTTPRequest: Sendable {
     package var headers: HTTPHeaders
     package var body: HTTPBody
     package var timeouts: HTTPTimeouts
+    package var reach: HTTPReach
 
     package init(
         _ method: HTTPMethod, _ url: String, headers: HTTPHeaders = [:], body: HTTPBody = .empty,
-        timeouts: HTTPTimeouts = HTTPTimeouts()
+        timeouts: HTTPTimeouts = HTTPTimeouts(), reach: HTTPReach = .service
     ) {
         self.method = method
         self.url = url
         self.headers = headers
         self.body = body
         self.timeouts = timeouts
+        self.reach = reach
     }
 }
 
@@ -150,7 +152,8 @@ package struct HTTPResponse: Sendable {
 /// Why no complete reply arrived.
 package struct HTTPFailure: Error, Sendable, CustomStringConvertible {
     package enum Code: String, Sendable {
-        case badURL, resolve, connect, tls, certificate, reset, stalled, truncated, bodyTooLong, protocolViolation
+        case badURL, resolve, refusedAddress, connect, tls, certificate, reset, stalled, truncated, bodyTooLong,
+            protocolViolation
         case cancelled, other
     }
 
