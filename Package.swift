@@ -62,7 +62,8 @@ let package = Package(
         // Stores and the manifest store.
         module("ObjectStores", vocabulary + ["CKernels"]),
         module("HTTPStores", vocabulary + ["Cryptography", "HTTPTransport", "ObjectStores"]),
-        module("S3", cloudStore),
+        module("AWS", cloudStore),
+        module("S3", cloudStore + ["AWS"]),
         module("GCS", cloudStore),
         module("AzureBlob", cloudStore),
         module("Manifests", vocabulary + ["Cryptography", "Compression", "ObjectStores"]),
@@ -84,7 +85,7 @@ let package = Package(
         .executableTarget(
             name: "lockstep",
             dependencies: cloudStore + [
-                "S3", "GCS", "AzureBlob", "Manifests", "SQLiteManifests", "ChunkPipeline", "Vault", "Replication",
+                "AWS", "S3", "GCS", "AzureBlob", "Manifests", "SQLiteManifests", "ChunkPipeline", "Vault", "Replication",
                 argumentParser,
             ],
             swiftSettings: settings),
@@ -109,7 +110,8 @@ let package = Package(
         tests("XMLStreamingTests", ["XMLStreaming"]),
         tests("HTTPTransportTests", vocabulary + ["HTTPTransport"]),
         tests("ObjectStoresTests", vocabulary + ["ObjectStores", "StoreConformance"]),
-        tests("CloudStoresTests", cloudStore + ["S3", "GCS", "AzureBlob", "StoreConformance", "CloudSim"]),
+        tests("CloudIdentityTests", cloudStore + ["AWS"]),
+        tests("CloudStoresTests", cloudStore + ["AWS", "S3", "GCS", "AzureBlob", "StoreConformance", "CloudSim"]),
         tests(
             "ManifestsTests",
             vocabulary + ["Cryptography", "Compression", "ObjectStores", "Manifests", "SQLiteManifests"]),

@@ -1,3 +1,4 @@
+import AWS
 package import HTTPStores
 
 /// Where the requests of one bucket go: host, and the path before the key.
@@ -42,53 +43,5 @@ package struct S3Address: Sendable, Hashable {
             default: false
             }
         }
-    }
-}
-
-/// A host name of Amazon's own service, taken apart.
-struct AWSHost: Sendable, Hashable {
-    /// Labels before the domain: `s3.eu-west-1`, `s3.dualstack.us-east-1`.
-    private var labels: [Substring]
-    /// `amazonaws.com` and its partitions.
-    let domain: String
-
-    private static let domains = ["amazonaws.com", "amazonaws.com.cn", "amazonaws.eu"]
-
-    /// nil when the host is not one of Amazon's.
-    init?(_ host: String) {
-        guard let domain = Self.domains.first(where: { host.hasSuffix("." + $0) }) else { return nil }
-        self.domain = domain
-        labels = host.dropLast(domain.utf8.count + 1).split(separator: ".")
-    }
-
-    /// The service's host in a region when nobody gave an endpoint.
-    static func standard(_ region: String) -> String {
-        let domain =
-            region.hasPrefix("cn-") ? "amazonaws.com.cn" : region.hasPrefix("eusc-") ? "amazonaws.eu" : "amazonaws.com"
-        return "s3.\(region).\(domain)"
-    }
-
-    /// Private links (`vpce-…`) have certificates for their own names.
-    var takesVirtualHosts: Bool { labels.first.map { $0.hasPrefix("s3") } ?? false }
-
-    var region: String? { labels.first { Self.looksLikeRegion($0) }.map(String.init) }
-
-    /// The same kind of host in another region; nil for hosts that serve every region (`s3-accelerate`).
-    func host(in region: String) -> String? {
-        if let index = labels.firstIndex(where: { Self.looksLikeRegion($0) }) {
-            var moved = labels
-            moved[index] = region[...]
-            return moved.joined(separator: ".") + "." + domain
-        }
-        return labels == ["s3"] ? Self.standard(region) : nil
-    }
-
-    /// `eu-west-1`, `us-gov-east-1`.
-    private static func looksLikeRegion(_ label: Substring) -> Bool {
-        let parts = label.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count >= 3, let number = parts.last, !number.isEmpty, number.allSatisfy(\.isNumber) else {
-            return false
-        }
-        return !label.hasPrefix("s3-") && !label.hasPrefix("vpce-")
     }
 }

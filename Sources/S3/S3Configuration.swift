@@ -1,3 +1,4 @@
+package import AWS
 package import HTTPStores
 
 /// Where a bucket is and how its server is spoken to; no credentials.
@@ -26,7 +27,7 @@ package struct S3Configuration: Sendable, Hashable {
 
     /// The endpoint for requests that are signed for `region`. A custom endpoint serves every region.
     package func endpoint(in region: String) -> Endpoint {
-        guard var endpoint else { return Endpoint(host: AWSHost.standard(region)) }
+        guard var endpoint else { return Endpoint(host: AWSHost.standard("s3", in: region)) }
         guard let aws = AWSHost(endpoint.host), region != self.region, let host = aws.host(in: region) else {
             return endpoint
         }
@@ -74,24 +75,10 @@ package struct S3Configuration: Sendable, Hashable {
         let region =
             region ?? variable("AWS_REGION")?.value ?? variable("AWS_DEFAULT_REGION")?.value ?? properties["region"]
             ?? parsed.flatMap { AWSHost($0.host)?.region } ?? "us-east-1"
-        guard isRegion(region) else {
+        guard AWSHost.isRegion(region) else {
             throw S3ConfigurationError(message: "the region must be letters, digits and hyphens, such as eu-west-1")
         }
         return S3Configuration(endpoint: parsed, region: region, addressing: addressing)
-    }
-
-    /// A region becomes part of host names, also when a server names it: only what can be a label of one.
-    static func isRegion(_ text: String) -> Bool {
-        (1...40).contains(text.utf8.count)
-            && text.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"),
-                    UInt8(ascii: "-"):
-                    true
-                default: false
-                }
-            }
     }
 }
 

@@ -1,3 +1,4 @@
+import AWS
 package import HTTPTransport
 
 /// A reply that is not a success, reduced to what decides about it.
@@ -29,7 +30,7 @@ package struct S3Failure: Sendable {
         message = Self.readable(document?.message ?? "")
         condition = document?.condition
         let region = headers["x-amz-bucket-region"] ?? document?.region
-        self.region = region.flatMap { S3Configuration.isRegion($0) ? $0 : nil }
+        self.region = region.flatMap { AWSHost.isRegion($0) ? $0 : nil }
         location = headers["location"]
         requestID = (headers["x-amz-request-id"] ?? document?.requestID).map(Self.readable)
     }

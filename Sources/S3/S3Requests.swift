@@ -1,3 +1,4 @@
+import AWS
 import Cryptography
 import Digests
 import HTTPStores
@@ -15,7 +16,7 @@ package struct S3Request: Sendable {
     var headers: HTTPHeaders
     var body: HTTPBody = .empty
     /// The value of `x-amz-content-sha256`.
-    var payloadHash = S3Signer.emptyPayloadHash
+    var payloadHash = AWSSigner.emptyPayloadHash
     var sink: HTTPSink = .collect(limit: S3Request.replyLimit)
     var timeouts = HTTPTimeouts()
 

@@ -1,3 +1,5 @@
+import AWS
+
 /// What a store has learned about its server while it talked to it.
 ///
 /// A value behind the store's mutex. Facts only narrow what the store does: a server that once refused a call is not
@@ -53,7 +55,7 @@ struct S3ServerFacts: Sendable {
         if let key, key.value.date == date, key.value.region == region, key.credentials == credentials {
             return key.value
         }
-        let fresh = SigningKey(credentials, date: date, region: region)
+        let fresh = SigningKey(credentials, date: date, region: region, service: .s3)
         key = (credentials, fresh)
         return fresh
     }

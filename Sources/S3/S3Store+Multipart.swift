@@ -1,3 +1,4 @@
+import AWS
 import Buffers
 import Digests
 import HTTPTransport
@@ -38,7 +39,7 @@ extension S3Store {
             put.query.append("uploadId", handle.id)
             put.headers.appendChecksum(algorithm, of: part.digest)
             put.body = .slice(part.body)
-            put.payloadHash = S3Signer.unsignedPayload
+            put.payloadHash = AWSSigner.unsignedPayload
             return try await send(put)
         }
         guard let tag = VersionToken(entityTag: response.headers["etag"]) else {

@@ -1,3 +1,4 @@
+import AWS
 import Digests
 import HTTPTransport
 package import ObjectStores
@@ -14,7 +15,7 @@ extension S3Store {
             put.headers.appendChecksum(algorithm, of: request.digest)
             if let body = request.body {
                 put.body = .slice(body)
-                put.payloadHash = S3Signer.unsignedPayload
+                put.payloadHash = AWSSigner.unsignedPayload
             }
             return try await sendWrite(put, under: request.condition)
         }

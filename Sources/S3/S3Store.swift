@@ -1,3 +1,4 @@
+package import AWS
 import Cryptography
 package import HTTPStores
 package import HTTPTransport
@@ -169,10 +170,10 @@ package final class S3Store: ObjectStore {
             headers.append("x-amz-date", time.timestamp)
             headers.append("x-amz-content-sha256", request.payloadHash)
             if let token = signer.sessionToken { headers.append("x-amz-security-token", token.revealed()) }
-            let input = S3Signer.Input(
+            let input = AWSSigner.Input(
                 method: request.method, path: path, query: query, authority: address.authority, headers: headers,
                 payloadHash: request.payloadHash)
-            headers.append("authorization", S3Signer.authorization(input, time: time, key: key))
+            headers.append("authorization", AWSSigner.authorization(input, time: time, key: key))
         }
         let url = "\(address.scheme)://\(address.authority)\(path)\(query.isEmpty ? "" : "?\(query)")"
         return (

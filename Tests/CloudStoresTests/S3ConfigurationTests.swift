@@ -1,3 +1,4 @@
+import AWS
 import HTTPStores
 import S3
 import Testing

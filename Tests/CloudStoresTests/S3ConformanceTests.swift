@@ -1,3 +1,4 @@
+import AWS
 import CloudSim
 import Cryptography
 import HTTPStores

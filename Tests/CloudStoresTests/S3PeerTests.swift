@@ -1,3 +1,4 @@
+import AWS
 import Cryptography
 import HTTPStores
 import ObjectStores

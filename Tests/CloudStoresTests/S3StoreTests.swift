@@ -1,3 +1,4 @@
+import AWS
 import Buffers
 import Cryptography
 import Digests

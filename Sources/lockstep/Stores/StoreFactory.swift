@@ -1,3 +1,4 @@
+import AWS
 import AzureBlob
 import Foundation
 import GCS

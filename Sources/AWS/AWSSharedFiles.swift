@@ -81,7 +81,7 @@ package struct AWSSharedFiles: Sendable {
     }
 
     /// The endpoint that a profile sets for S3: its `services` section first, then its own `endpoint_url`.
-    func endpoint(of profile: Profile) -> String? {
+    package func endpoint(of profile: Profile) -> String? {
         if let name = profile["services"], let url = services[name]?["s3.endpoint_url"] { return url }
         return profile["s3.endpoint_url"] ?? profile["endpoint_url"]
     }

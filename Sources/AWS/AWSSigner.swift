@@ -1,14 +1,14 @@
 package import Cryptography
 import Digests
+import HTTPStores
 package import HTTPTransport
 import ReplicationModel
 
-/// Signature Version 4 in the form that S3 wants: a pure function from a request to the value of its Authorization
-/// header.
+/// Signature Version 4: a pure function from a request to the value of its Authorization header.
 ///
 /// S3 differs from Amazon's other services: the path is encoded once and its dot segments and double slashes stay.
-/// Source: Amazon S3 API reference, authenticating requests (AWS Signature Version 4).
-package enum S3Signer {
+/// Source: Amazon S3 API reference, authenticating requests; AWS general reference, Signature Version 4.
+package enum AWSSigner {
     static let algorithm = "AWS4-HMAC-SHA256"
     /// Of a request without a body.
     package static let emptyPayloadHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -26,7 +26,7 @@ package enum S3Signer {
         package var authority: String
         /// All of them are signed.
         package var headers: HTTPHeaders
-        /// The value of `x-amz-content-sha256`.
+        /// Of the body in hex, or what S3 takes instead; S3 wants it as `x-amz-content-sha256` too.
         package var payloadHash: String
 
         package init(
@@ -44,14 +44,16 @@ package enum S3Signer {
 
     /// `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`.
     package static func authorization(_ input: Input, time: SigningTime, key: SigningKey) -> String {
-        let (canonical, signedHeaders) = canonicalRequest(input)
+        let (canonical, signedHeaders) = canonicalRequest(input, for: key.service)
         let signature = sign(hash: SHA256.hash(canonical), time: time, key: key)
         return "\(algorithm) Credential=\(key.accessKeyID)/\(key.scope), "
             + "SignedHeaders=\(signedHeaders), Signature=\(signature)"
     }
 
     /// The canonical request as bytes, and the names of the headers in it.
-    package static func canonicalRequest(_ input: Input) -> (bytes: [UInt8], signedHeaders: String) {
+    package static func canonicalRequest(
+        _ input: Input, for service: AWSService
+    ) -> (bytes: [UInt8], signedHeaders: String) {
         var unsorted = input.headers
         unsorted.append("host", input.authority)
         let headers = unsorted.fields.sorted { $0.name < $1.name }
@@ -64,7 +66,7 @@ package enum S3Signer {
             bytes.append(newline)
         }
         line(input.method.rawValue)
-        line(input.path)
+        line(service == .s3 ? input.path : normalized(input.path))
         line(input.query)
         for index in headers.indices {
             if index > 0, headers[index].name == headers[index - 1].name {
@@ -97,6 +99,20 @@ package enum S3Signer {
         text.append(newline)
         text.append(contentsOf: Hex.encode(hash).utf8)
         return Hex.encode(HMACSHA256.authenticate(key: key.bytes, message: text))
+    }
+
+    /// The path without dot segments and doubled slashes, each segment encoded once more.
+    private static func normalized(_ path: String) -> String {
+        var segments: [Substring] = []
+        for segment in path.split(separator: "/") {
+            switch segment {
+            case ".": break
+            case "..": _ = segments.popLast()
+            default: segments.append(segment)
+            }
+        }
+        let encoded = segments.map { PercentEncoding.encode(String($0)) }.joined(separator: "/")
+        return encoded.isEmpty ? "/" : "/\(encoded)\(path.hasSuffix("/") ? "/" : "")"
     }
 
     private static let newline = UInt8(ascii: "\n")
@@ -132,27 +148,34 @@ package struct SigningTime: Sendable {
     }
 }
 
-/// The key that signs for one day, region and access key: derived once, used for many requests.
+/// A service that requests are signed for: the name in the scope of a signature, and of its hosts.
+package enum AWSService: String, Sendable {
+    case s3, sts, kms, sqs
+}
+
+/// The key that signs for one day, region, service and access key: derived once, used for many requests.
 package struct SigningKey: Sendable {
-    let accessKeyID: String
+    package let accessKeyID: String
     /// `20261121/eu-west-1/s3/aws4_request`.
     let scope: String
     package let bytes: Secret
-    let date: String
-    let region: String
+    package let date: String
+    package let region: String
+    package let service: AWSService
 
-    package init(_ credentials: AWSCredentials, date: String, region: String) {
+    package init(_ credentials: AWSCredentials, date: String, region: String, service: AWSService) {
         let first = credentials.secretAccessKey.withBytes { secret in
             var prefixed = Array("AWS4".utf8)
             prefixed.append(contentsOf: secret)
             return HMACSHA256.authenticate(key: prefixed, message: Array(date.utf8))
         }
         let second = HMACSHA256.authenticate(key: first, message: Array(region.utf8))
-        let third = HMACSHA256.authenticate(key: second, message: Array("s3".utf8))
+        let third = HMACSHA256.authenticate(key: second, message: Array(service.rawValue.utf8))
         bytes = Secret(HMACSHA256.authenticate(key: third, message: Array("aws4_request".utf8)))
         accessKeyID = credentials.accessKeyID
-        scope = "\(date)/\(region)/s3/aws4_request"
+        scope = "\(date)/\(region)/\(service.rawValue)/aws4_request"
         self.date = date
         self.region = region
+        self.service = service
     }
 }

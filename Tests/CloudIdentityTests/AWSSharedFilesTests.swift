@@ -1,7 +1,7 @@
+import AWS
 import Cryptography
 import HTTPStores
 import ObjectStores
-import S3
 import Testing
 
 @Suite struct AWSSharedFilesTests {
@@ -81,7 +81,7 @@ import Testing
     }
 }
 
-@Suite struct S3CredentialsTests {
+@Suite struct AWSCredentialsTests {
     func load(
         profile: String? = nil, environment: [String: String] = [:], credentials: String? = nil, config: String? = nil
     ) async throws(StoreError) -> AWSCredentials {
