@@ -49,6 +49,7 @@ let package = Package(
         systemLibrary("CLZ4", pkgConfig: "liblz4", apt: "liblz4-dev"),
         systemLibrary("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+        .target(name: "CProcesses"),
 
         // Vocabulary and primitives.
         module("ReplicationModel"),
@@ -57,12 +58,13 @@ let package = Package(
         module("Cryptography", ["COpenSSL"]),
         module("Compression", ["CLZ4", "CZstd"]),
         module("XMLStreaming", ["CXML2"]),
+        module("ChildProcesses", ["CProcesses"]),
         module("HTTPTransport", vocabulary + ["CCurl"]),
 
         // Stores and the manifest store.
         module("ObjectStores", vocabulary + ["CKernels"]),
         module("HTTPStores", vocabulary + ["Cryptography", "HTTPTransport", "ObjectStores"]),
-        module("AWS", cloudStore),
+        module("AWS", cloudStore + ["ChildProcesses"]),
         module("S3", cloudStore + ["AWS"]),
         module("GCS", cloudStore),
         module("AzureBlob", cloudStore),
@@ -108,6 +110,7 @@ let package = Package(
         tests("DigestsTests", ["Digests", "CKernels"]),
         tests("CryptographyTests", ["Cryptography"]),
         tests("XMLStreamingTests", ["XMLStreaming"]),
+        tests("ChildProcessesTests", ["ChildProcesses"]),
         tests("HTTPTransportTests", vocabulary + ["HTTPTransport"]),
         tests("ObjectStoresTests", vocabulary + ["ObjectStores", "StoreConformance"]),
         tests("CloudIdentityTests", cloudStore + ["AWS"]),
