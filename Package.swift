@@ -67,7 +67,8 @@ let package = Package(
         module("AWS", cloudStore + ["ChildProcesses"]),
         module("S3", cloudStore + ["AWS"]),
         module("GCS", cloudStore),
-        module("AzureBlob", cloudStore),
+        module("Azure", cloudStore),
+        module("AzureBlob", cloudStore + ["Azure"]),
         module("Manifests", vocabulary + ["Cryptography", "Compression", "ObjectStores"]),
         module(
             "SQLiteManifests",
@@ -87,8 +88,8 @@ let package = Package(
         .executableTarget(
             name: "lockstep",
             dependencies: cloudStore + [
-                "AWS", "S3", "GCS", "AzureBlob", "Manifests", "SQLiteManifests", "ChunkPipeline", "Vault", "Replication",
-                argumentParser,
+                "AWS", "Azure", "S3", "GCS", "AzureBlob", "Manifests", "SQLiteManifests", "ChunkPipeline", "Vault",
+                "Replication", argumentParser,
             ],
             swiftSettings: settings),
 
@@ -113,8 +114,10 @@ let package = Package(
         tests("ChildProcessesTests", ["ChildProcesses"]),
         tests("HTTPTransportTests", vocabulary + ["HTTPTransport"]),
         tests("ObjectStoresTests", vocabulary + ["ObjectStores", "StoreConformance"]),
-        tests("CloudIdentityTests", cloudStore + ["AWS"]),
-        tests("CloudStoresTests", cloudStore + ["AWS", "S3", "GCS", "AzureBlob", "StoreConformance", "CloudSim"]),
+        tests("CloudIdentityTests", cloudStore + ["AWS", "Azure"]),
+        tests(
+            "CloudStoresTests",
+            cloudStore + ["AWS", "Azure", "S3", "GCS", "AzureBlob", "StoreConformance", "CloudSim"]),
         tests(
             "ManifestsTests",
             vocabulary + ["Cryptography", "Compression", "ObjectStores", "Manifests", "SQLiteManifests"]),

@@ -1,3 +1,4 @@
+package import Azure
 package import HTTPStores
 
 /// Where the blobs of one storage account are and which version of the protocol is spoken; no credentials.
@@ -14,7 +15,7 @@ package struct AzureBlobConfiguration: Sendable, Hashable {
     ///   host cannot carry it (an address, `localhost`, a name without dots) unless it is there already.
     package init(account: String, endpoint: Endpoint? = nil, serviceVersion: String = pinnedVersion) {
         var root = endpoint ?? Endpoint(host: "\(account).blob.core.windows.net")
-        if Self.isPathStyle(root), root.path.split(separator: "/").last.map(String.init) != account {
+        if AzureHost.isPathStyle(root), root.path.split(separator: "/").last.map(String.init) != account {
             root.path += "/\(account)"
         }
         self.endpoint = root
@@ -22,32 +23,7 @@ package struct AzureBlobConfiguration: Sendable, Hashable {
     }
 
     /// Whether the server is Azure's own, whose documented behaviour is relied on.
-    package var isAzure: Bool { Self.isAzure(endpoint.host) }
-
-    /// Hosts of the public cloud, of the sovereign ones, and of accounts in DNS zones.
-    private static let domains = [
-        ".blob.core.windows.net", ".blob.core.usgovcloudapi.net", ".blob.core.chinacloudapi.cn",
-        ".blob.core.cloudapi.de",
-        ".blob.storage.azure.net",
-    ]
-
-    private static func isAzure(_ host: String) -> Bool { domains.contains { host.hasSuffix($0) } }
-
-    private static func isPathStyle(_ endpoint: Endpoint) -> Bool {
-        let host = endpoint.host
-        return endpoint.isLoopback || host.hasPrefix("[") || !host.contains(".")
-            || host.allSatisfy { $0 == "." || ("0"..."9").contains($0) }
-    }
-
-    /// The account that an endpoint belongs to, where its host or its path tells.
-    static func account(in endpoint: Endpoint) -> String? {
-        if isAzure(endpoint.host) {
-            // Reads of the secondary region name it behind the account.
-            let label = endpoint.host.prefix { $0 != "." }
-            return String(label.hasSuffix("-secondary") ? label.dropLast("-secondary".count) : label)
-        }
-        return isPathStyle(endpoint) ? endpoint.path.split(separator: "/").last.map(String.init) : nil
-    }
+    package var isAzure: Bool { AzureHost.isAzure(endpoint.host) }
 
     /// Settles where an account is and what authorises requests to it.
     ///
@@ -66,7 +42,9 @@ package struct AzureBlobConfiguration: Sendable, Hashable {
         var found: Endpoint?
         if let (name, text) = variables["AZURE_STORAGE_CONNECTION_STRING"] {
             let connection = try AzureConnectionString(text, origin: name)
-            if let other = connection.account, other != account { throw mismatch(name, other, account) }
+            if let other = connection.account, other != account {
+                throw AzureConfigurationError.mismatch(name, other, account)
+            }
             credentials = connection.credentials
             found = connection.endpoint
         }
@@ -77,8 +55,8 @@ package struct AzureBlobConfiguration: Sendable, Hashable {
                     message: "the endpoint is not a URL: write https://host or http://host:port, without user and query"
                 )
             }
-            if isAzure(parsed.host), let other = Self.account(in: parsed), other != account {
-                throw mismatch("the endpoint \(parsed)", other, account)
+            if AzureHost.isAzure(parsed.host), let other = AzureHost.account(in: parsed), other != account {
+                throw AzureConfigurationError.mismatch("the endpoint \(parsed)", other, account)
             }
             found = parsed
         }
@@ -95,13 +73,6 @@ package struct AzureBlobConfiguration: Sendable, Hashable {
         return (configuration, credentials ?? .anonymous)
     }
 
-    static func mismatch(_ origin: String, _ other: String, _ account: String) -> AzureConfigurationError {
-        AzureConfigurationError(
-            message:
-                "\(origin) is for account \(other), the location is in account \(account); set it for \(account), or keep the "
-                + "settings of two accounts apart with a profile")
-    }
-
     /// The name becomes part of a host name or path. Emulators take names that Azure does not.
     private static func isAccountName(_ name: String, strict: Bool) -> Bool {
         (strict ? 3...24 : 1...63).contains(name.utf8.count)
@@ -112,51 +83,5 @@ package struct AzureBlobConfiguration: Sendable, Hashable {
                 default: false
                 }
             }
-    }
-}
-
-/// The variables of one profile: all names with `_PROFILE` behind, or without a profile as they are.
-private struct AzureVariables {
-    private let environment: [String: String]
-    private let suffix: String
-
-    private static let names = [
-        "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN",
-    ]
-
-    init(_ environment: [String: String], profile: String?) throws(AzureConfigurationError) {
-        self.environment = environment
-        guard let profile else {
-            suffix = ""
-            return
-        }
-        let name = profile.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" }
-        suffix = "_" + String(name)
-        if !Self.names.contains(where: { self[$0] != nil }) {
-            throw AzureConfigurationError(
-                message:
-                    "profile \(profile) is not set up: set AZURE_STORAGE_CONNECTION_STRING\(suffix), or AZURE_STORAGE_KEY\(suffix)"
-                    + " or AZURE_STORAGE_SAS_TOKEN\(suffix)")
-        }
-    }
-
-    /// The variable's full name and its value, nil when it is not set or empty.
-    subscript(_ name: String) -> (name: String, value: String)? {
-        environment[name + suffix].flatMap { $0.isEmpty ? nil : (name + suffix, $0) }
-    }
-
-    func credentials(for account: String) throws(AzureConfigurationError) -> AzureCredentials? {
-        let key = self["AZURE_STORAGE_KEY"]
-        let sas = self["AZURE_STORAGE_SAS_TOKEN"]
-        guard key != nil || sas != nil else { return nil }
-        if let (name, other) = self["AZURE_STORAGE_ACCOUNT"], other != account {
-            throw AzureBlobConfiguration.mismatch(name, other, account)
-        }
-        if let key {
-            return .sharedKey(account: account, key: try AzureConfigurationError.key(key.value, origin: key.name))
-        }
-        return try sas.map { (name, value) throws(AzureConfigurationError) in
-            .sas(try AzureConfigurationError.sas(value, origin: name))
-        }
     }
 }

@@ -1,3 +1,4 @@
+import Azure
 import Digests
 import HTTPStores
 import HTTPTransport

@@ -1,3 +1,4 @@
+import Azure
 import Buffers
 import Cryptography
 import Digests

@@ -1,3 +1,4 @@
+import Azure
 package import Buffers
 import Digests
 import HTTPStores

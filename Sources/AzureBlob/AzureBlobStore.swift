@@ -1,3 +1,4 @@
+package import Azure
 import Cryptography
 package import HTTPStores
 package import HTTPTransport
@@ -148,10 +149,10 @@ package final class AzureBlobStore: ObjectStore {
         headers.append("x-ms-version", configuration.serviceVersion)
         switch credentials {
         case .sharedKey(let account, let key):
-            let input = AzureBlobSigner.Input(
+            let input = AzureSigner.Input(
                 method: request.method, account: account, path: path, query: request.query, headers: headers,
                 contentLength: request.body.count)
-            headers.append("authorization", AzureBlobSigner.authorization(input, key: key))
+            headers.append("authorization", AzureSigner.authorization(input, key: key))
         case .sas(let signature):
             query += (query.isEmpty ? "" : "&") + signature.revealed()
         case .anonymous: break

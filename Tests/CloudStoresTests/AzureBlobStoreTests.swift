@@ -1,3 +1,4 @@
+import Azure
 import AzureBlob
 import Buffers
 import Cryptography
@@ -16,6 +17,7 @@ import Testing
     static let moment = CivilTime(year: 2026, month: 11, day: 21, hour: 3, minute: 4, second: 5)
     static let pool = BufferPool(limit: 16 << 20)
     static let crc64OfDigits = "iJh5CoYUi64="
+    static let key = Secret(Base64.decode("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")!)
 
     static func store(
         _ transport: ScriptedTransport, endpoint: String? = "http://127.0.0.1:10000",
@@ -23,7 +25,7 @@ import Testing
     ) -> AzureBlobStore {
         let now = moment.secondsSince1970
         let configuration = AzureBlobConfiguration(account: "acct", endpoint: endpoint.map { Endpoint($0)! })
-        let key = AzureCredentials.sharedKey(account: "acct", key: AzureBlobSignerTests.key)
+        let key = AzureCredentials.sharedKey(account: "acct", key: Self.key)
         return AzureBlobStore(
             configuration: configuration, account: "acct", container: "cont", transport: transport,
             credentials: SharedCredentials(credentials ?? key), now: { now })

@@ -1,4 +1,5 @@
 import AWS
+import Azure
 import AzureBlob
 import Foundation
 import GCS

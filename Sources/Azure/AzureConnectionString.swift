@@ -1,13 +1,12 @@
 import Cryptography
-import Digests
-import HTTPStores
+package import HTTPStores
 
 /// A storage account's connection string: `Name=value` pairs between semicolons.
-struct AzureConnectionString {
+package struct AzureConnectionString {
     /// As far as the string tells: by name, or through an endpoint that carries it.
-    var account: String?
-    var endpoint: Endpoint?
-    var credentials: AzureCredentials?
+    package var account: String?
+    package var endpoint: Endpoint?
+    package var credentials: AzureCredentials?
 
     /// The emulator's account and key, which everybody knows.
     static let developmentAccount = "devstoreaccount1"
@@ -15,7 +14,7 @@ struct AzureConnectionString {
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
     /// - Parameter origin: the variable that holds it, for messages. Its value is a secret and never quoted.
-    init(_ text: String, origin: String) throws(AzureConfigurationError) {
+    package init(_ text: String, origin: String) throws(AzureConfigurationError) {
         var fields: [String: String] = [:]
         for pair in text.split(separator: ";") where !pair.allSatisfy(\.isWhitespace) {
             let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -65,7 +64,7 @@ struct AzureConnectionString {
         } else {
             throw AzureConfigurationError(message: "\(origin) names neither AccountName nor BlobEndpoint")
         }
-        account = name ?? endpoint.flatMap(AzureBlobConfiguration.account(in:))
+        account = name ?? endpoint.flatMap(AzureHost.account(in:))
         if let text = fields["accountkey"], !text.isEmpty {
             guard let account else {
                 throw AzureConfigurationError(message: "\(origin) has an AccountKey and no AccountName")
@@ -75,42 +74,5 @@ struct AzureConnectionString {
         } else if let text = fields["sharedaccesssignature"], !text.isEmpty {
             credentials = .sas(try AzureConfigurationError.sas(text, origin: "SharedAccessSignature in \(origin)"))
         }
-    }
-}
-
-/// A setting that cannot be used, with its origin and what to write instead. Never quotes a secret.
-package struct AzureConfigurationError: Error, Sendable, CustomStringConvertible {
-    package var message: String
-    package var description: String { message }
-
-    /// The bytes of an account key.
-    static func key(_ text: String, origin: String) throws(AzureConfigurationError) -> Secret {
-        guard let bytes = Base64.decode(text.trimmed), !bytes.isEmpty else {
-            throw AzureConfigurationError(
-                message: "\(origin) is not base64; copy the account key again, with its equals signs")
-        }
-        return Secret(bytes)
-    }
-
-    /// The query string of a shared access signature, without its question mark.
-    static func sas(_ text: String, origin: String) throws(AzureConfigurationError) -> Secret {
-        var query = text.trimmed[...]
-        while query.hasPrefix("?") || query.hasPrefix("&") { query.removeFirst() }
-        let isQuery = query.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }
-        guard isQuery, query.split(separator: "&").contains(where: { $0.hasPrefix("sig=") }) else {
-            throw AzureConfigurationError(
-                message: "\(origin) is no shared access signature: it must be a query string with sig=")
-        }
-        return Secret(query.utf8.map { $0 })
-    }
-}
-
-extension StringProtocol {
-    /// Without blanks at the ends.
-    var trimmed: String {
-        var rest = self[...]
-        while let first = rest.first, first.isWhitespace { rest.removeFirst() }
-        while let last = rest.last, last.isWhitespace { rest.removeLast() }
-        return String(rest)
     }
 }

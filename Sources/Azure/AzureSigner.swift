@@ -1,12 +1,11 @@
 package import Cryptography
 import Digests
-import HTTPStores
 package import HTTPTransport
 
 /// SharedKey authorisation: a pure function from a request to the value of its Authorization header.
 ///
 /// Source: Azure Storage REST reference, authorize with Shared Key.
-package enum AzureBlobSigner {
+package enum AzureSigner {
     /// What a signature covers of a request.
     package struct Input {
         package var method: HTTPMethod
@@ -105,34 +104,4 @@ package enum AzureBlobSigner {
 
     private static let newline = UInt8(ascii: "\n")
     private static let hyphen = UInt8(ascii: "-")
-}
-
-/// Query parameters as they are signed (decoded, sorted by name) and sent (encoded).
-package struct AzureQuery: Sendable, ExpressibleByDictionaryLiteral {
-    package private(set) var items: [(name: String, value: String)] = []
-
-    package init() {}
-
-    package init(dictionaryLiteral elements: (String, String)...) {
-        for (name, value) in elements { append(name, value) }
-    }
-
-    /// Parameters are appended in the order of their names, which are lower-case letters.
-    package mutating func append(_ name: String, _ value: String) {
-        precondition(
-            items.last.map { $0.name < name } ?? true, "query parameters must be appended in the order of their names")
-        items.append((name, value))
-    }
-
-    /// Encoded, without a question mark.
-    package var text: String {
-        var text = ""
-        for (name, value) in items {
-            if !text.isEmpty { text += "&" }
-            text += name
-            text += "="
-            text += PercentEncoding.encode(value)
-        }
-        return text
-    }
 }

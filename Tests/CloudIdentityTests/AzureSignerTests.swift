@@ -1,4 +1,4 @@
-import AzureBlob
+import Azure
 import Cryptography
 import Digests
 import HTTPTransport
@@ -6,13 +6,13 @@ import ReplicationModel
 import Testing
 
 /// Vectors computed independently or by the vendor's own client.
-@Suite struct AzureBlobSignerTests {
+@Suite struct AzureSignerTests {
     static let key = Secret(Base64.decode("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")!)
     static let developmentKey = Secret(
         Base64.decode("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==")!)
 
     @Test func putBlock() {
-        let input = AzureBlobSigner.Input(
+        let input = AzureSigner.Input(
             method: .put, account: "acct", path: "/cont/dir/a%20b.bin",
             query: ["blockid": "MDAwMDAx", "comp": "block"],
             headers: [
@@ -21,27 +21,27 @@ import Testing
                 "x-ms-date": "Fri, 01 Jan 2027 00:00:00 GMT",
             ], contentLength: 1024)
         #expect(
-            String(decoding: AzureBlobSigner.stringToSign(input), as: UTF8.self)
+            String(decoding: AzureSigner.stringToSign(input), as: UTF8.self)
                 == "PUT\n\n\n1024\n\napplication/octet-stream\n\n\n\n\n\n\nx-ms-content-crc64:iJh5CoYUi64=\n"
                 + "x-ms-date:Fri, 01 Jan 2027 00:00:00 GMT\nx-ms-version:2023-11-03\n/acct/cont/dir/a%20b.bin\n"
                 + "blockid:MDAwMDAx\ncomp:block")
         #expect(
-            AzureBlobSigner.authorization(input, key: Self.key)
+            AzureSigner.authorization(input, key: Self.key)
                 == "SharedKey acct:S9jPqLvqo6ii52kcNQNESVeR9Uo75kfpY1bbl/JWH4Q=")
     }
 
     @Test func listAtAnEmulator() {
-        let input = AzureBlobSigner.Input(
+        let input = AzureSigner.Input(
             method: .get, account: "devstoreaccount1", path: "/devstoreaccount1/cont",
             query: ["comp": "list", "restype": "container"],
             headers: ["x-ms-date": "Fri, 01 Jan 2027 00:00:00 GMT", "x-ms-version": "2023-11-03"])
         #expect(
-            AzureBlobSigner.authorization(input, key: Self.developmentKey)
+            AzureSigner.authorization(input, key: Self.developmentKey)
                 == "SharedKey devstoreaccount1:/6lWelCQyPNhGp92nQcAXRW9xnZyBsAQ4RC1mVwCCvk=")
     }
 
     @Test func conditionsStandInTheirLines() {
-        let input = AzureBlobSigner.Input(
+        let input = AzureSigner.Input(
             method: .delete, account: "a", path: "/c/b", query: [:],
             headers: [
                 "If-None-Match": "*", "If-Match": "\"e\"", "Range": "bytes=0-1", "Content-MD5": "m",
@@ -50,7 +50,7 @@ import Testing
                 "accept": "ignored",
             ])
         #expect(
-            String(decoding: AzureBlobSigner.stringToSign(input), as: UTF8.self)
+            String(decoding: AzureSigner.stringToSign(input), as: UTF8.self)
                 == "DELETE\ne\nl\n\nm\n\nd\ni\n\"e\"\n*\nu\nbytes=0-1\n/a/c/b")
     }
 
@@ -68,9 +68,9 @@ import Testing
     ]
 
     @Test func headersAreSortedAsTheServiceSorts() {
-        #expect(Self.order.shuffled().sorted(by: AzureBlobSigner.precedes) == Self.order)
-        #expect(AzureBlobSigner.precedes("x-ms-meta-a_b", "x-ms-meta-a1"))
-        #expect(!AzureBlobSigner.precedes("x-ms-meta-a1", "x-ms-meta-a_b"))
+        #expect(Self.order.shuffled().sorted(by: AzureSigner.precedes) == Self.order)
+        #expect(AzureSigner.precedes("x-ms-meta-a_b", "x-ms-meta-a1"))
+        #expect(!AzureSigner.precedes("x-ms-meta-a1", "x-ms-meta-a_b"))
     }
 
     @Test func serviceSignatureOfOneBlob() {

@@ -1,0 +1,45 @@
+/// The variables of one profile: all names with `_PROFILE` behind, or without a profile as they are.
+package struct AzureVariables {
+    private let environment: [String: String]
+    private let suffix: String
+
+    private static let names = [
+        "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN",
+    ]
+
+    package init(_ environment: [String: String], profile: String?) throws(AzureConfigurationError) {
+        self.environment = environment
+        guard let profile else {
+            suffix = ""
+            return
+        }
+        let name = profile.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" }
+        suffix = "_" + String(name)
+        if !Self.names.contains(where: { self[$0] != nil }) {
+            throw AzureConfigurationError(
+                message:
+                    "profile \(profile) is not set up: set AZURE_STORAGE_CONNECTION_STRING\(suffix), or AZURE_STORAGE_KEY\(suffix)"
+                    + " or AZURE_STORAGE_SAS_TOKEN\(suffix)")
+        }
+    }
+
+    /// The variable's full name and its value, nil when it is not set or empty.
+    package subscript(_ name: String) -> (name: String, value: String)? {
+        environment[name + suffix].flatMap { $0.isEmpty ? nil : (name + suffix, $0) }
+    }
+
+    package func credentials(for account: String) throws(AzureConfigurationError) -> AzureCredentials? {
+        let key = self["AZURE_STORAGE_KEY"]
+        let sas = self["AZURE_STORAGE_SAS_TOKEN"]
+        guard key != nil || sas != nil else { return nil }
+        if let (name, other) = self["AZURE_STORAGE_ACCOUNT"], other != account {
+            throw AzureConfigurationError.mismatch(name, other, account)
+        }
+        if let key {
+            return .sharedKey(account: account, key: try AzureConfigurationError.key(key.value, origin: key.name))
+        }
+        return try sas.map { (name, value) throws(AzureConfigurationError) in
+            .sas(try AzureConfigurationError.sas(value, origin: name))
+        }
+    }
+}
