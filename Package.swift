@@ -66,7 +66,8 @@ let package = Package(
         module("HTTPStores", vocabulary + ["Cryptography", "HTTPTransport", "ObjectStores"]),
         module("AWS", cloudStore + ["ChildProcesses"]),
         module("S3", cloudStore + ["AWS"]),
-        module("GCS", cloudStore),
+        module("Google", cloudStore + ["ChildProcesses"]),
+        module("GCS", cloudStore + ["Google"]),
         module("Azure", cloudStore),
         module("AzureBlob", cloudStore + ["Azure"]),
         module("Manifests", vocabulary + ["Cryptography", "Compression", "ObjectStores"]),
@@ -88,8 +89,8 @@ let package = Package(
         .executableTarget(
             name: "lockstep",
             dependencies: cloudStore + [
-                "AWS", "Azure", "S3", "GCS", "AzureBlob", "Manifests", "SQLiteManifests", "ChunkPipeline", "Vault",
-                "Replication", argumentParser,
+                "AWS", "Azure", "Google", "S3", "GCS", "AzureBlob", "Manifests", "SQLiteManifests", "ChunkPipeline",
+                "Vault", "Replication", argumentParser,
             ],
             swiftSettings: settings),
 
@@ -114,10 +115,10 @@ let package = Package(
         tests("ChildProcessesTests", ["ChildProcesses"]),
         tests("HTTPTransportTests", vocabulary + ["HTTPTransport"]),
         tests("ObjectStoresTests", vocabulary + ["ObjectStores", "StoreConformance"]),
-        tests("CloudIdentityTests", cloudStore + ["AWS", "Azure"]),
+        tests("CloudIdentityTests", cloudStore + ["AWS", "Azure", "Google"]),
         tests(
             "CloudStoresTests",
-            cloudStore + ["AWS", "Azure", "S3", "GCS", "AzureBlob", "StoreConformance", "CloudSim"]),
+            cloudStore + ["AWS", "Azure", "Google", "S3", "GCS", "AzureBlob", "StoreConformance", "CloudSim"]),
         tests(
             "ManifestsTests",
             vocabulary + ["Cryptography", "Compression", "ObjectStores", "Manifests", "SQLiteManifests"]),

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import HTTPStores
 import HTTPTransport
 import XMLStreaming
 
@@ -17,9 +18,9 @@ struct GCSFailure: Sendable {
         status = response.status
         headers = response.headers
         let (reason, message) = Self.document(response.body) ?? ("", "")
-        self.reason = Self.readable(reason)
-        self.message = Self.readable(message)
-        requestID = response.headers["x-guploader-uploadid"].map(Self.readable)
+        self.reason = ServerText.readable(reason)
+        self.message = ServerText.readable(message)
+        requestID = response.headers["x-guploader-uploadid"].map(ServerText.readable)
     }
 
     /// Reason and message of an error document of either API; nil when the body is none.
@@ -53,13 +54,5 @@ struct GCSFailure: Sendable {
         }
 
         var error: Body
-    }
-
-    /// Server text for a terminal: one line of at most 300 characters.
-    static func readable(_ text: String) -> String {
-        String(
-            text.prefix(300).map {
-                $0.isNewline || $0.unicodeScalars.contains { $0.properties.generalCategory == .control } ? " " : $0
-            })
     }
 }

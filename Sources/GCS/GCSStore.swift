@@ -1,5 +1,6 @@
 import Cryptography
 import FoundationEssentials
+package import Google
 package import HTTPStores
 package import HTTPTransport
 package import ObjectStores

@@ -3,6 +3,7 @@ import CloudSim
 import Cryptography
 import Digests
 import GCS
+import Google
 import HTTPStores
 import HTTPTransport
 import ObjectStores
@@ -265,8 +266,9 @@ import Testing
         let now = { @Sendable in SystemTime().nowSeconds() }
         let credentials =
             selfSigned
-            ? SharedCredentials(SelfSignedGoogleToken(account, now: now), now: now)
-            : SharedCredentials(ExchangedGoogleToken(account, transport: Self.transport, now: now), now: now)
+            ? SharedCredentials(SelfSignedGoogleToken(account, scope: .objects, now: now), now: now)
+            : SharedCredentials(
+                ExchangedGoogleToken(account, scope: .objects, transport: Self.transport, now: now), now: now)
         func store(_ credentials: SharedCredentials<GoogleToken>?) -> GCSStore {
             GCSStore(
                 configuration: GCSConfiguration(endpoint: Endpoint(sim.gcs.endpoint)!), bucket: "b",

@@ -2,6 +2,7 @@ import Buffers
 import Cryptography
 import Digests
 import GCS
+import Google
 import HTTPStores
 import HTTPTransport
 import ObjectStores

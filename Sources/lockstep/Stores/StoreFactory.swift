@@ -105,8 +105,7 @@ struct StoreFactory {
             environment["GOOGLE_APPLICATION_CREDENTIALS"] = try googleCredentials(of: profile)
         }
         let configuration = try GCSConfiguration.resolve(endpoint: connection.endpoint, environment: environment)
-        let credentials = try GoogleCredentials.shared(
-            for: configuration, environment: environment, transport: transport, now: seconds)
+        let credentials = try configuration.credentials(environment: environment, transport: transport, now: seconds)
         let store = GCSStore(
             configuration: configuration, bucket: location.bucket, transport: transport, credentials: credentials,
             now: seconds)

@@ -4,18 +4,15 @@ import FoundationEssentials
 package import ObjectStores
 
 /// Writes the JSON Web Tokens that a service account signs with its key (RS256; RFC 7515, RFC 7519).
-package struct GCSSigner: Sendable {
+package struct GoogleSigner: Sendable {
     /// What the token is for.
     package enum Purpose: Sendable {
         /// To be exchanged at this token endpoint.
         case exchange(endpoint: String)
-        /// To be sent to the service as it is.
+        /// To be sent to services as it is.
         case access
     }
 
-    /// Reading and writing of object data.
-    static let scope = "https://www.googleapis.com/auth/devstorage.read_write"
-    static let audience = "https://storage.googleapis.com/"
     /// Seconds; Google takes at most one hour.
     static let lifetime: Int64 = 3600
 
@@ -28,8 +25,9 @@ package struct GCSSigner: Sendable {
     private struct Claims: Encodable {
         var iss: String
         var sub: String?
-        var scope: String?
-        var aud: String
+        var scope: GoogleScope.RawValue
+        /// Of the token endpoint. A token that is sent to services as it is names its scope instead, never both.
+        var aud: String?
         var iat: Int64
         var exp: Int64
     }
@@ -41,12 +39,11 @@ package struct GCSSigner: Sendable {
     }
 
     /// - Parameter now: seconds since 1970.
-    package func token(for purpose: Purpose, now: Int64) throws(StoreError) -> String {
-        var claims = Claims(iss: account.email, aud: Self.audience, iat: now, exp: now + Self.lifetime)
+    package func token(for purpose: Purpose, scope: GoogleScope, now: Int64) throws(StoreError) -> String {
+        var claims = Claims(iss: account.email, scope: scope.rawValue, iat: now, exp: now + Self.lifetime)
         switch purpose {
         case .exchange(let endpoint):
             claims.aud = endpoint
-            claims.scope = Self.scope
         case .access:
             claims.sub = account.email
         }

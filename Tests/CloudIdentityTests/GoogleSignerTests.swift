@@ -1,12 +1,12 @@
 import Cryptography
 import Digests
 import FoundationEssentials
-import GCS
+import Google
 import ObjectStores
 import Testing
 
 /// Tokens that a service account signs.
-@Suite struct GCSSignerTests {
+@Suite struct GoogleSignerTests {
     static let key = Result { try RSAPrivateKey.generate() }
 
     private func account() throws -> GoogleServiceAccount {
@@ -25,7 +25,7 @@ import Testing
         var iss: String
         var sub: String?
         var scope: String?
-        var aud: String
+        var aud: String?
         var iat: Int64
         var exp: Int64
     }
@@ -54,8 +54,8 @@ import Testing
     }
 
     @Test func anAssertionNamesTheTokenEndpointAndTheScope() throws {
-        let token = try GCSSigner(account()).token(
-            for: .exchange(endpoint: "https://oauth2.googleapis.com/token"), now: 1_700_000_000)
+        let token = try GoogleSigner(account()).token(
+            for: .exchange(endpoint: "https://oauth2.googleapis.com/token"), scope: .objects, now: 1_700_000_000)
         let (header, claims) = try verified(token)
         #expect(header.alg == "RS256" && header.typ == "JWT" && header.kid == "abc123")
         #expect(claims.iss == "robot@project.iam.gserviceaccount.com")
@@ -65,10 +65,10 @@ import Testing
         #expect(claims.sub == nil)
     }
 
-    @Test func aSelfSignedTokenNamesTheServiceAndNoScope() throws {
-        let (_, claims) = try verified(try GCSSigner(account()).token(for: .access, now: 5))
-        #expect(claims.aud == "https://storage.googleapis.com/")
+    @Test func aSelfSignedTokenNamesTheScopeAndNoAudience() throws {
+        let (_, claims) = try verified(try GoogleSigner(account()).token(for: .access, scope: .platform, now: 5))
+        #expect(claims.scope == "https://www.googleapis.com/auth/cloud-platform")
         #expect(claims.sub == claims.iss)
-        #expect(claims.scope == nil)
+        #expect(claims.aud == nil)
     }
 }

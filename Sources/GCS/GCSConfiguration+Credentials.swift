@@ -1,0 +1,30 @@
+package import Google
+package import HTTPStores
+package import HTTPTransport
+package import ObjectStores
+
+extension GCSConfiguration {
+    /// The credentials for requests to this endpoint, or nil for anonymous ones: for an emulator, and for another endpoint than Google's
+    /// when nobody named credentials, since those that are merely found are for Google's eyes.
+    ///
+    /// - Parameters:
+    ///   - selfSigned: service accounts sign tokens for each hour here, without a token service.
+    ///   - now: seconds since 1970.
+    package func credentials(
+        _ identity: GoogleIdentity = GoogleIdentity(), environment: [String: String], transport: any HTTPTransport,
+        selfSigned: Bool = false, now: @escaping @Sendable () -> Int64
+    ) throws(StoreError) -> SharedCredentials<GoogleToken>? {
+        if isEmulator { return nil }
+        if !isGoogle, !GoogleCredentials.areNamed(by: identity, environment: environment) { return nil }
+        let credentials = try GoogleCredentials.shared(
+            identity, scope: .objects, environment: environment, transport: transport, selfSigned: selfSigned, now: now)
+        guard credentials == nil || endpoint.scheme == "https" || endpoint.isLoopback else {
+            throw StoreError(
+                .unauthenticated, .head,
+                message:
+                    "a token must not travel unencrypted: use https for \(endpoint), or unset GOOGLE_APPLICATION_CREDENTIALS"
+            )
+        }
+        return credentials
+    }
+}
