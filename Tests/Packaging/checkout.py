@@ -1,8 +1,10 @@
 """Where the files under test are, and how tools of the distribution are run on them."""
 
+import os
 import pathlib
 import shutil
 import subprocess
+import sysconfig
 
 import pytest
 
@@ -11,8 +13,8 @@ CONFIG = ROOT / "Config"
 
 
 def run(name, *arguments, expect=0, **options):
-    """Runs a tool; `Scripts/bootstrap tests` installs those of the distribution, so a missing one is a failure."""
-    path = name if "/" in str(name) else shutil.which(name)
+    """Runs a tool of the pinned ones or of the distribution; `Scripts/bootstrap tests` installs these, so a missing one is a failure."""
+    path = shutil.which(name, path=f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}")
     if path is None:
         pytest.fail(f"{name} is not installed: run Scripts/bootstrap tests")
     options = {"capture_output": True, "text": True, "timeout": 300, **options}
