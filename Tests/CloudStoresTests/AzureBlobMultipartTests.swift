@@ -1,3 +1,4 @@
+import Azure
 import AzureBlob
 import Cryptography
 import Digests

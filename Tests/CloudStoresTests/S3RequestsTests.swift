@@ -1,4 +1,5 @@
 import HTTPStores
+import HTTPTransport
 import ObjectStores
 import ReplicationModel
 import S3
