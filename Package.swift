@@ -85,6 +85,9 @@ let package = Package(
         // The control plane: protocols only.
         module("Replication", vocabulary + ["ObjectStores", "Manifests"]),
 
+        // What operators write, and what keeps pairs running.
+        module("Configuration", vocabulary),
+
         // Executables name the concrete stores.
         .executableTarget(
             name: "lockstep",
@@ -131,5 +134,6 @@ let package = Package(
             ]),
         tests("ReplicationTests", vocabulary + ["ObjectStores", "Manifests", "SQLiteManifests", "Replication"]),
         tests("CloudSimTests", ["CloudSim"]),
+        tests("ConfigurationTests", vocabulary + ["Configuration"]),
     ]
 )
