@@ -85,15 +85,15 @@ let package = Package(
         // The control plane: protocols only.
         module("Replication", vocabulary + ["ObjectStores", "Manifests"]),
 
-        // What operators write, and what keeps pairs running.
-        module("Configuration", vocabulary),
+        // What people configure: settings of a pair, and the file that names them.
+        module("Configuration", vocabulary + ["Cryptography", "Manifests", "Replication"]),
 
         // Executables name the concrete stores.
         .executableTarget(
             name: "lockstep",
             dependencies: cloudStore + [
                 "AWS", "Azure", "Google", "S3", "GCS", "AzureBlob", "Manifests", "SQLiteManifests", "ChunkPipeline",
-                "Vault", "Replication", argumentParser,
+                "Vault", "Replication", "Configuration", argumentParser,
             ],
             swiftSettings: settings),
 
@@ -133,7 +133,7 @@ let package = Package(
                 "Cryptography", "Compression", "ObjectStores", "ChunkPipeline", "Vault", "StoreConformance",
             ]),
         tests("ReplicationTests", vocabulary + ["ObjectStores", "Manifests", "SQLiteManifests", "Replication"]),
+        tests("ConfigurationTests", vocabulary + ["Cryptography", "Manifests", "Replication", "Configuration"]),
         tests("CloudSimTests", ["CloudSim"]),
-        tests("ConfigurationTests", vocabulary + ["Configuration"]),
     ]
 )

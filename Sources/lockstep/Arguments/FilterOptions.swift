@@ -1,7 +1,5 @@
 import ArgumentParser
-import Foundation
 import Replication
-import ReplicationModel
 import Synchronization
 
 /// `--include`, `--exclude` and `--files-from`.
@@ -45,16 +43,5 @@ struct FilterOptions: ParsableArguments {
 
     var filter: ObjectFilter {
         ObjectFilter((includes + excludes).sorted { $0.place < $1.place }.map(\.rule))
-    }
-
-    /// The keys of `--files-from`; empty lines are passed over, a carriage return at the end of a line is not part of the key.
-    func keys() throws -> [ObjectKey]? {
-        guard let filesFrom else { return nil }
-        let data = try ListFile.read(filesFrom, option: "--files-from")
-        return data.split(separator: UInt8(ascii: "\n")).compactMap { line in
-            var bytes = Array(line)
-            if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
-            return bytes.isEmpty ? nil : ObjectKey(bytes)
-        }
     }
 }

@@ -1,5 +1,5 @@
 import ArgumentParser
-import SQLiteManifests
+import Configuration
 
 /// Where the manifest of a pair is published, and who signs it.
 struct ManifestOptions: ParsableArguments {
@@ -22,19 +22,21 @@ struct ManifestOptions: ParsableArguments {
     var signingKey: String?
 
     @Option(help: ArgumentHelp("Manifests that are kept at least (30).", valueName: "n"))
-    var keepManifests = 30
+    var keepManifests = ManifestSettings.standardKept
 
     @Flag(help: "Continue after whatever manifest is there, although this ledger did not publish it.")
     var adoptManifest = false
 
-    func validate() throws {
-        guard keepManifests >= 1 else { throw ValidationError("--keep-manifests must be at least 1") }
-        if noManifest, control != nil || adoptManifest || signingKey != nil {
-            throw ValidationError("--no-manifest excludes --control, --signing-key and --adopt-manifest")
-        }
+    var settings: ManifestSettings {
+        ManifestSettings(isEnabled: !noManifest, control: control, signingKey: signingKey, kept: keepManifests)
     }
 
     var connection: Connection {
         Connection(endpoint: controlEndpoint, region: controlRegion, profile: controlProfile)
+    }
+
+    func validate() throws {
+        try Setting.refuse(settings.problems)
+        if noManifest, adoptManifest { throw ValidationError("--no-manifest excludes --adopt-manifest") }
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Replication
 
 /// `--pointers`, `--set-depth` and `--set`: what is written last, and after what.
@@ -39,22 +40,7 @@ struct PointerOptions: ParsableArguments {
         }
     }
 
-    /// nil without pointers.
-    var sets: ArtifactSets? {
-        guard !pointers.isEmpty else { return nil }
-        if let setDepth { return ArtifactSets(pointers: pointers, extent: .depth(setDepth)) }
-        return ArtifactSets(pointers: pointers, extent: folders.isEmpty ? .folder : .matching(folders))
-    }
+    var settings: PointerSettings { PointerSettings(patterns: pointers, setDepth: setDepth, folders: folders) }
 
-    func validate() throws {
-        if pointers.isEmpty, setDepth != nil || !folders.isEmpty {
-            throw ValidationError("--set-depth and --set say what belongs to a pointer: name pointers with --pointers")
-        }
-        if setDepth != nil, !folders.isEmpty {
-            throw ValidationError("--set-depth and --set exclude each other: both say how far a set extends")
-        }
-        if let setDepth, setDepth < 0 {
-            throw ValidationError("--set-depth must be 0 (the whole location) or more")
-        }
-    }
+    func validate() throws { try Setting.refuse(settings.problems) }
 }

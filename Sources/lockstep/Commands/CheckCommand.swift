@@ -1,11 +1,5 @@
 import ArgumentParser
-import Buffers
-import HTTPTransport
-import Manifests
-import ObjectStores
-import Replication
-import ReplicationModel
-import SQLiteManifests
+import Configuration
 
 /// `lockstep check SOURCE TARGET`: says whether the target can stand in for the source, and how that is known.
 struct CheckCommand: AsyncParsableCommand {
@@ -66,101 +60,48 @@ struct CheckCommand: AsyncParsableCommand {
         try await context.run { try await command.check(context) }
     }
 
-    private func options() throws -> CheckOptions {
-        var options = CheckOptions()
-        options.filter = filters.filter
-        options.keys = try filters.keys()
-        options.sets = try sets.rule()
-        evidence.apply(to: &options)
-        limits.apply(to: &options)
-        return options
+    private var settings: CheckSettings {
+        var settings = evidence.settings
+        settings.filter = filters.filter
+        settings.sets = sets.settings
+        settings.limits = limits.buffers.settings
+        return settings
+    }
+
+    private func request(_ context: CommandContext) throws -> CheckRequest {
+        let path = limits.directory.state
+        let first = try context.location(first)
+        var request: CheckRequest
+        if let second {
+            let second = try context.location(second)
+            var connections = try endpoints.connections(source: first, target: second, state: path)
+            snapshots.apply(to: &connections, source: first, target: second)
+            request = CheckRequest(
+                source: .place(PairRequest.Place(location: first, connection: connections.source)),
+                target: PairRequest.Place(location: second, connection: connections.target), settings: settings)
+        } else {
+            let connection = try endpoints.connections(source: first, target: first, state: path).target
+            var place = CheckRequest.PublishedPlace(trustKey: evidence.trustKey)
+            if let control = evidence.control {
+                place.control = PairRequest.Place(location: try context.location(control), connection: connection)
+            }
+            request = CheckRequest(
+                source: .manifest(place), target: PairRequest.Place(location: first, connection: connection),
+                settings: settings)
+        }
+        if let file = filters.filesFrom { request.keys = .listed(in: file) }
+        request.state = path
+        return request
     }
 
     private func check(_ context: CommandContext) async throws -> Int32 {
-        let options = try options()
-        guard let second else { return try await checkAgainstManifest(options, context) }
-        let rate = limits.limitRate.map { ByteRateLimit(bytesPerSecond: $0.bytes, time: context.time) }
-        let locations = (source: try context.location(first), target: try context.location(second))
-        var connections = try endpoints.connections(
-            source: locations.source, target: locations.target, state: limits.state)
-        snapshots.apply(to: &connections, source: locations.source, target: locations.target)
-        let source = try await context.stores.open(
-            locations.source, connections.source, for: .reading, rate: rate, memory: options.memory)
-        let target = try await context.stores.open(
-            locations.target, connections.target, for: .reading, memory: options.memory)
-        let ledger =
-            evidence.noLedger
-            ? nil
-            : try PairLedger.openForReading(state: limits.state, source: source, target: target, context: context)
-        let code = try await compare(source, target, ledger, options, context) { report in
-            report.source = source.location.description
-            report.hasLedger = ledger != nil
-        }
-        try ledger?.close()
-        return code
-    }
-
-    /// The source cloud may be down: what was last published at the target stands for it.
-    private func checkAgainstManifest(_ options: CheckOptions, _ context: CommandContext) async throws -> Int32 {
-        let location = try context.location(first)
-        guard !location.isVault else {
-            throw CommandFailure(
-                .usage,
-                "a vault has snapshots in place of manifests; lockstep vault check \(location) looks at it alone")
-        }
-        let connection = try endpoints.connections(source: location, target: location, state: limits.state).target
-        let target = try await context.stores.open(location, connection, for: .reading)
-        let pool = BufferPool(limit: PublishedSource.memory)
-        var place = target
-        if let control = evidence.control {
-            place = try await context.stores.open(try context.location(control), connection, for: .reading)
-        }
-        let published = try await PublishedSource.open(
-            at: place, trustKey: evidence.trustKey, state: limits.state, pool: pool, context: context)
-        return try await compare(nil, target, published.reader, options, context) { report in
-            report.source = published.name
-            report.hasLedger = true
-            report.notices.append(
-                "compared with manifest \(published.sequence) of \(Format.time(published.createdAt)): "
-                    + "what changed at the source since then cannot be seen, and attributes are not compared")
-            if published.target != target.identity {
-                report.notices.append("the manifest was published for \(published.target), not for \(target.identity)")
-            }
-        }
-    }
-
-    private func compare(
-        _ source: OpenStore?, _ target: OpenStore, _ ledger: (any LedgerReader)?, _ options: CheckOptions,
-        _ context: CommandContext, _ complete: (inout CheckReport) -> Void
-    ) async throws -> Int32 {
         let collector = try CheckCollector(output, console: context.console, time: context.time)
-        let checker = Checker(
-            source: source?.store, target: target.store, ledger: ledger, options: options,
-            pool: BufferPool(limit: options.memory), observer: collector, executors: context.transport.executors)
-        let started = context.time.monotonic()
-        let summary = await showingProgress(of: checker, context) { await checker.run() }
-        var report = CheckReport(
-            source: "", target: target.location.description, summary: summary, hasLedger: false,
-            isOneWay: options.isOneWay, sourceRequests: source?.meter.meter ?? StoreMeter(),
-            targetRequests: target.meter.meter, elapsed: context.time.monotonic() - started, now: context.time.now(),
-            exitCode: ExitStatus(summary).rawValue)
-        report.notices += (source?.learned() ?? []) + target.learned()
-        complete(&report)
-        if summary.failure?.code == .cancelled { report.exitCode = context.interruption.exitCode ?? 130 }
+        var run = CheckRun(request: try request(context), context: context, observer: collector)
+        if output.showsProgress {
+            run.watch = { await CheckProgress(console: context.console, checker: $0, time: context.time).run() }
+        }
+        let report = try await run.report()
         try collector.finish(report)
         return report.exitCode
-    }
-
-    private func showingProgress(
-        of checker: Checker, _ context: CommandContext, _ body: () async -> CheckSummary
-    ) async -> CheckSummary {
-        let reporter = Task {
-            guard !output.quiet, !output.noProgress else { return }
-            await CheckProgress(console: context.console, checker: checker, time: context.time).run()
-        }
-        let summary = await body()
-        reporter.cancel()
-        await reporter.value
-        return summary
     }
 }

@@ -1,18 +1,7 @@
 import ArgumentParser
+import Configuration
 import Manifests
 import Replication
-
-/// A share of 100, written `5%` or `5`.
-struct PercentQuantity: ExpressibleByArgument, Hashable {
-    let percent: Double
-
-    init?(argument: String) {
-        guard let value = Double(argument.hasSuffix("%") ? String(argument.dropLast()) : argument), value > 0,
-            value <= 100
-        else { return nil }
-        percent = value
-    }
-}
 
 /// What counts as proof.
 struct EvidenceOptions: ParsableArguments {
@@ -66,25 +55,20 @@ struct EvidenceOptions: ParsableArguments {
 
     func validate() throws {
         if let evidence, !(1...3).contains(evidence) { throw ValidationError("--evidence is 1, 2 or 3") }
-        if noRead, level == .reread {
-            throw ValidationError("--evidence 3 reads both sides, --no-read forbids it: use one of them")
-        }
         if trustKey != nil, against == nil { throw ValidationError("--trust-key is the signer of --against manifest") }
-        if seed != nil, sample == nil { throw ValidationError("--seed chooses a --sample; name its share too") }
+        try Setting.refuse(settings.problems)
     }
 
-    var level: EvidenceLevel? {
-        evidence.flatMap { EvidenceLevel(rawValue: $0) } ?? (sample == nil ? nil : .reread)
-    }
-
-    func apply(to options: inout CheckOptions) {
-        options.evidence = level
-        options.isOneWay = oneWay
-        options.mayRead = !noRead
-        options.comparesAttributes = !ignoreAttributes
-        options.sample = sample.map {
-            CheckSample(percent: $0.percent, seed: seed ?? UInt64.random(in: 0..<1_000_000_000))
-        }
+    var settings: CheckSettings {
+        var settings = CheckSettings()
+        settings.level = evidence.flatMap { EvidenceLevel(rawValue: $0) }
+        settings.sample = sample
+        settings.seed = seed
+        settings.isOneWay = oneWay
+        settings.mayRead = !noRead
+        settings.comparesAttributes = !ignoreAttributes
+        settings.usesLedger = !noLedger
+        return settings
     }
 }
 
@@ -93,49 +77,26 @@ struct ArtifactSetOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Objects that share their first N folders are one artifact set.", valueName: "n"))
     var setDepth: Int?
 
-    @Option(help: ArgumentHelp("Each folder that matches is one artifact set.", valueName: "pattern"))
-    var set: String?
+    @Option(
+        help: ArgumentHelp("Each folder that matches is one artifact set.", valueName: "pattern"),
+        transform: {
+            do throws(GlobPattern.SyntaxError) {
+                return try GlobPattern($0)
+            } catch {
+                throw ValidationError("--set: \(error)")
+            }
+        })
+    var set: GlobPattern?
 
-    func validate() throws {
-        if setDepth != nil, set != nil { throw ValidationError("--set-depth and --set exclude each other") }
-        if let setDepth, !(1...64).contains(setDepth) { throw ValidationError("--set-depth is between 1 and 64") }
-        _ = try rule()
-    }
+    var settings: CheckedSetSettings { CheckedSetSettings(depth: setDepth, folder: set) }
 
-    func rule() throws -> CheckedSetRule? {
-        if let setDepth { return .depth(setDepth) }
-        guard let set else { return nil }
-        do { return .folders(try GlobPattern(set)) } catch { throw ValidationError("--set: \(error)") }
-    }
+    func validate() throws { try Setting.refuse(settings.problems) }
 }
 
 /// What a check may use.
 struct CheckLimitOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Bytes of all buffers (128M).", valueName: "bytes"))
-    var memory: ByteQuantity?
-
-    @Option(help: ArgumentHelp("Requests in flight at most (32).", valueName: "n"))
-    var concurrency: Int?
-
-    @Option(help: ArgumentHelp("Bytes per second that are read at the source, e.g. 50M.", valueName: "bytes/s"))
-    var limitRate: ByteQuantity?
-
-    @Option(help: ArgumentHelp("Directory of the ledgers ($XDG_STATE_HOME/lockstep).", valueName: "dir"))
-    var state: String?
-
-    func validate() throws {
-        if let concurrency, !(1...1024).contains(concurrency) {
-            throw ValidationError("--concurrency must be between 1 and 1024")
-        }
-        if let memory, memory.bytes < 8 << 20 { throw ValidationError("--memory must be at least 8M") }
-        if let limitRate, limitRate.bytes < 1 { throw ValidationError("--limit-rate must be at least 1") }
-    }
-
-    func apply(to options: inout CheckOptions) {
-        if let memory { options.memory = Int(memory.bytes) }
-        if let concurrency { options.concurrency = concurrency }
-        options.partSize = min(options.partSize, Int64(options.memory / 4))
-    }
+    @OptionGroup var buffers: BufferOptions
+    @OptionGroup var directory: StateDirectoryOptions
 }
 
 /// Where the answer goes.
@@ -160,6 +121,8 @@ struct CheckOutputOptions: ParsableArguments {
 
     @Flag(help: "No progress bar and no line a minute.")
     var noProgress = false
+
+    var showsProgress: Bool { !quiet && !noProgress }
 
     func validate() throws {
         if verbose, quiet { throw ValidationError("--verbose and --quiet exclude each other") }

@@ -1,18 +1,7 @@
 import ArgumentParser
-import Buffers
-import Cryptography
-import Digests
-import Foundation
-import HTTPStores
-import HTTPTransport
-import Manifests
-import ObjectStores
-import Replication
-import ReplicationModel
-import SQLiteManifests
-import Vault
+import Configuration
 
-/// `lockstep sync SOURCE TARGET`: flags become options, locations become stores, and one run goes over the pair.
+/// `lockstep sync SOURCE TARGET`: flags become a request, and one run goes over the pair.
 struct SyncCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sync",
@@ -83,10 +72,6 @@ struct SyncCommand: AsyncParsableCommand {
                 "--repair-from names its keys and how they are compared: not with --files-from, --delete, --delta, --size-only or --pointers"
             )
         }
-        if comparison.sizeOnly, comparison.checksum {
-            throw ValidationError("--size-only and --checksum exclude each other")
-        }
-        if output.verbose, output.quiet { throw ValidationError("--verbose and --quiet exclude each other") }
     }
 
     func run() async throws {
@@ -95,70 +80,47 @@ struct SyncCommand: AsyncParsableCommand {
         try await context.run { try await command.sync(context) }
     }
 
-    private func options(_ context: CommandContext) throws -> (ReplicationOptions, notices: [String]) {
-        var options = ReplicationOptions()
-        options.filter = filters.filter
-        options.keys = try filters.keys()
-        options.sets = pointers.sets
-        options.comparison = comparison.comparison
-        options.onConflict = comparison.onConflict
-        options.deletion = deletion.deletion(
-            runFolder: CivilTime(secondsSince1970: context.time.nowSeconds()).basic + "-"
-                + Hex.encode(SecureRandom.bytes(4)))
-        options.delta = comparison.delta
-        options.dryRun = comparison.dryRun
-        try limits.apply(to: &options)
-        let notices = try repair.apply(to: &options)
-        return (options, notices)
+    private var settings: PairSettings {
+        var settings = PairSettings()
+        settings.filter = filters.filter
+        settings.pointers = pointers.settings
+        settings.comparison = comparison.comparison
+        settings.onConflict = comparison.onConflict
+        settings.delta = comparison.delta
+        settings.deletion = deletion.settings
+        settings.manifest = manifest.settings
+        settings.limits = limits.settings
+        settings.lease = state.settings
+        return settings
     }
 
-    /// Whoever forgets `vault+` must not put plain objects between a vault's, or delete these. A copy of a whole vault has them on both sides.
-    private func refusesVaults(_ target: ObjectLocation) -> @Sendable (ObjectKey) -> String? {
-        { key in
-            guard let name = key.utf8, VaultName.sequence(of: name, prefix: VaultName.keyPrefix) != nil else {
-                return nil
-            }
-            return "\(target) holds a vault (\(name)): write vault+\(target) to sync into it"
+    private func request(_ context: CommandContext) throws -> PairRequest {
+        let settings = settings
+        let path = state.directory.state
+        let locations = (source: try context.location(source), target: try context.location(target))
+        var connections = try endpoints.connections(source: locations.source, target: locations.target, state: path)
+        connections.source.vault.snapshot = snapshot.chosen
+        var request = PairRequest(
+            source: PairRequest.Place(location: locations.source, connection: connections.source),
+            target: PairRequest.Place(location: locations.target, connection: connections.target), settings: settings)
+        if let control = manifest.control {
+            request.control = PairRequest.Place(
+                location: try context.location(control), connection: manifest.connection)
         }
+        if let file = filters.filesFrom { request.keys = .listed(in: file) }
+        if let file = repair.repairFrom { request.keys = .marked(in: file) }
+        request.dryRun = comparison.dryRun
+        request.adoptsManifest = manifest.adoptManifest
+        request.state = StateRequest(path: path, waits: state.wait, settings.lease)
+        return request
     }
 
     private func sync(_ context: CommandContext) async throws -> Int32 {
-        var (options, notices) = try options(context)
-        let rate = limits.limitRate.map { ByteRateLimit(bytesPerSecond: $0.bytes, time: context.time) }
-        let locations = (source: try context.location(source), target: try context.location(target))
-        var connections = try endpoints.connections(
-            source: locations.source, target: locations.target, state: state.state)
-        connections.source.vault.snapshot = snapshot.chosen
-        // Out of a vault, memory serves better for blocks of packs, which many parts share, than for parts that wait.
-        let parts = locations.source.isVault ? max(Int(options.partSize), options.memory / 2) : options.memory
-        let source = try await context.stores.open(
-            locations.source, connections.source, for: .reading, rate: rate, memory: 2 * options.memory - parts)
-        let target = try await context.stores.open(
-            locations.target, connections.target, for: .writing(source: source.location.description),
-            memory: options.memory)
-        guard !source.overlaps(target) else {
-            throw CommandFailure(
-                .usage, "source and target overlap: \(source.location) and \(target.location) share objects")
-        }
-        if !locations.target.isVault { options.refusal = refusesVaults(target.location) }
-        let json = JSONPrinter(console: context.console, time: context.time)
-        let people = RunPrinter(console: context.console, verbose: output.verbose, quiet: output.quiet)
-        let observer: any ReplicationObserver = output.json ? json : people
-        for notice in notices { observer.handle(.notice(notice)) }
-        let pool = BufferPool(limit: parts)
-        let pair = try await PairState.open(state, source: source, target: target, context: context)
-        let published = try await PairManifest.open(
-            manifest, state: state, source: source, target: target, targetConnection: connections.target, pool: pool,
-            context: context, say: { observer.handle(.notice($0)) })
-        let run = SyncRun(
-            source: source, target: target, pair: pair, manifest: published, options: options, pool: pool,
-            observer: observer, output: output, context: context)
+        let printer = RunOutput(output, context)
+        let run = PairRun(
+            request: try request(context), context: context, observer: printer.observer, watch: printer.watch)
         let report = try await run.report()
-        try await pair.close()
-        if output.json { json.finish(report) }
-        if let failure = report.summary.failure { context.console.error(failure.description) }
-        if let failure = report.manifestFailure { context.console.error(failure) }
-        if !output.json, !output.quiet { for line in report.lines { context.console.say(line) } }
+        printer.finish(report)
         return report.exitCode
     }
 }

@@ -1,7 +1,7 @@
 import ArgumentParser
+import Configuration
 import Manifests
 import Replication
-import ReplicationModel
 
 extension ReplicationOptions.ConflictPolicy: ExpressibleByArgument {}
 
@@ -28,6 +28,10 @@ struct ComparisonOptions: ParsableArguments {
     var comparison: ReplicationOptions.Comparison {
         sizeOnly ? .sizeOnly : checksum ? .checksum : .versions
     }
+
+    func validate() throws {
+        if sizeOnly, checksum { throw ValidationError("--size-only and --checksum exclude each other") }
+    }
 }
 
 /// Whether and how target objects that the source does not have are deleted.
@@ -42,43 +46,38 @@ struct DeletionOptions: ParsableArguments {
     var maxDelete: [DeleteQuantity] = []
 
     @Option(help: "Where deleted objects are kept at the target, below a folder of the run.")
-    var backupPrefix: String = ReservedKeys.deletedPrefix.text
+    var backupPrefix = DeletionSettings().backupPrefix
 
     @Flag(help: "Delete without keeping a copy at the target.")
     var permanentDelete = false
 
-    /// - Parameter runFolder: unique to the run, so that what an earlier run kept is never overwritten.
-    func deletion(runFolder: String) -> ReplicationOptions.Deletion {
-        guard delete else { return .off }
-        var limit = ReplicationOptions.DeleteLimit.standard
-        for quantity in maxDelete {
-            switch quantity {
-            case .count(let count):
-                limit.count = count
-                // A number that somebody chose is the limit, whatever its share.
-                if maxDelete.count == 1 { limit.percent = 100 }
-            case .percent(let percent):
-                limit.percent = percent
-                limit.percentFloor = 0
-            }
-        }
-        guard !permanentDelete else { return .on(limit: limit, backupPrefix: nil) }
-        let prefix = backupPrefix.hasSuffix("/") ? backupPrefix : backupPrefix + "/"
-        return .on(limit: limit, backupPrefix: ObjectKey(prefix + runFolder + "/"))
+    var settings: DeletionSettings {
+        DeletionSettings(
+            isEnabled: delete, limits: maxDelete, backupPrefix: backupPrefix, isPermanent: permanentDelete)
     }
 
-    func validate() throws {
-        guard !ReservedKeys.contains(ObjectKey(backupPrefix + "/")) else { return }
-        throw ValidationError(
-            "--backup-prefix must be below \(ReservedKeys.prefix), which no run replicates or deletes; e.g. .lockstep/deleted/2026"
-        )
-    }
+    func validate() throws { try Setting.refuse(settings.problems) }
+}
+
+/// What buffers and requests a command may use.
+struct BufferOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Bytes per second that are read at the source, e.g. 50M.", valueName: "bytes/s"))
+    var limitRate: ByteQuantity?
+
+    @Option(help: ArgumentHelp("Bytes of all buffers (128M).", valueName: "bytes"))
+    var memory: ByteQuantity?
+
+    @Option(help: ArgumentHelp("Parts and other requests in flight at most (32).", valueName: "n"))
+    var concurrency: Int?
+
+    var settings: LimitSettings { LimitSettings(rate: limitRate, memory: memory, concurrency: concurrency) }
+
+    func validate() throws { try Setting.refuse(settings.problems) }
 }
 
 /// Ceilings of one run.
 struct LimitOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Bytes per second that are read at the source, e.g. 50M.", valueName: "bytes/s"))
-    var limitRate: ByteQuantity?
+    @OptionGroup var buffers: BufferOptions
 
     @Option(help: ArgumentHelp("Start no transfer that would exceed so many bytes (exit 8).", valueName: "bytes"))
     var maxTransfer: ByteQuantity?
@@ -86,48 +85,30 @@ struct LimitOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Start no transfer after so long, e.g. 2h30m (exit 8).", valueName: "time"))
     var maxDuration: TimeQuantity?
 
-    @Option(help: ArgumentHelp("Bytes of all buffers (128M).", valueName: "bytes"))
-    var memory: ByteQuantity?
-
-    @Option(help: ArgumentHelp("Parts and small objects in flight at most (32).", valueName: "n"))
-    var concurrency: Int?
-
     @Option(
         help: ArgumentHelp("Bytes of a part (8M); larger where the object or a store needs it.", valueName: "bytes"))
     var partSize: ByteQuantity?
 
-    func validate() throws {
-        if let concurrency, !(1...1024).contains(concurrency) {
-            throw ValidationError("--concurrency must be between 1 and 1024")
-        }
-        if let memory, memory.bytes < 8 << 20 { throw ValidationError("--memory must be at least 8M") }
-        if let partSize, partSize.bytes < 5 << 20 { throw ValidationError("--part-size must be at least 5M") }
-        if let limitRate, limitRate.bytes < 1 { throw ValidationError("--limit-rate must be at least 1") }
+    var settings: LimitSettings {
+        var settings = buffers.settings
+        settings.maxTransfer = maxTransfer
+        settings.maxDuration = maxDuration
+        settings.partSize = partSize
+        return settings
     }
 
-    func apply(to options: inout ReplicationOptions) throws {
-        if let memory { options.memory = Int(memory.bytes) }
-        if let concurrency { options.concurrency = concurrency }
-        if let partSize {
-            guard partSize.bytes <= options.memory else {
-                throw ValidationError(
-                    "--part-size \(partSize) does not fit into --memory: a part is a buffer; raise --memory")
-            }
-            options.partSize = partSize.bytes
-        } else {
-            // The pool should hold several parts, so that reading and writing overlap.
-            let mebibyte: Int64 = 1 << 20
-            options.partSize = max(5 << 20, min(options.partSize, Int64(options.memory / 4) / mebibyte * mebibyte))
-        }
-        options.maxTransfer = maxTransfer?.bytes
-        options.maxDuration = maxDuration?.duration
-    }
+    func validate() throws { try Setting.refuse(settings.problems) }
+}
+
+/// Where ledgers are.
+struct StateDirectoryOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Directory of the ledgers ($XDG_STATE_HOME/lockstep).", valueName: "dir"))
+    var state: String?
 }
 
 /// Where the pair's ledger is, and what happens when another run holds it.
 struct StateOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Directory of the ledgers ($XDG_STATE_HOME/lockstep).", valueName: "dir"))
-    var state: String?
+    @OptionGroup var directory: StateDirectoryOptions
 
     @Flag(help: "Wait for another run of this pair to end instead of exiting with 7.")
     var wait = false
@@ -137,11 +118,9 @@ struct StateOptions: ParsableArguments {
             "How long the pair stays reserved for a run that shows no sign of life (60s).", valueName: "time"))
     var lease: TimeQuantity?
 
-    var leaseLength: Duration { lease?.duration ?? PairLease.standardLength }
+    var settings: LeaseSettings { LeaseSettings(length: lease) }
 
-    func validate() throws {
-        guard leaseLength >= .seconds(2) else { throw ValidationError("--lease must be at least 2s") }
-    }
+    func validate() throws { try Setting.refuse(settings.problems) }
 }
 
 /// What is shown.
@@ -157,4 +136,10 @@ struct OutputOptions: ParsableArguments {
 
     @Flag(help: "No progress bar and no line a minute.")
     var noProgress = false
+
+    var showsProgress: Bool { !quiet && !noProgress }
+
+    func validate() throws {
+        if verbose, quiet { throw ValidationError("--verbose and --quiet exclude each other") }
+    }
 }

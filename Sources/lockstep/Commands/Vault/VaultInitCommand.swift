@@ -1,5 +1,6 @@
 import ArgumentParser
 import ChunkPipeline
+import Configuration
 import Digests
 import Foundation
 import ObjectStores
@@ -24,7 +25,7 @@ struct ChunkerArgument: ExpressibleByArgument, Hashable, CustomStringConvertible
         case "gear-small": profile = .gear(.small)
         default:
             let fields = argument.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-            guard fields.count == 2, fields[0] == "fixed", let size = ByteQuantity(argument: String(fields[1])),
+            guard fields.count == 2, fields[0] == "fixed", let size = ByteQuantity(String(fields[1])),
                 Self.fixedSizes.contains(size.bytes), size.bytes & (size.bytes - 1) == 0
             else { return nil }
             profile = .fixed(size: Int(size.bytes))
@@ -59,7 +60,7 @@ struct VaultInitCommand: AsyncParsableCommand {
         help: "Planes for floating-point numbers and lz4 for what shrinks (auto); lz4; zstd, slower and smaller; none.")
     var compression = CompressionPolicy.auto
     @Option(help: ArgumentHelp("Bytes of a pack, 8M to 256M.", valueName: "bytes"))
-    var packSize = ByteQuantity(argument: "32M")!
+    var packSize = ByteQuantity("32M")!
     @Option(help: ArgumentHelp("What the first key is called.", valueName: "text"))
     var label = ""
 

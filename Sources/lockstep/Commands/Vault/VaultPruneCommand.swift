@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Vault
 
 /// Which snapshots a vault keeps.

@@ -1,4 +1,5 @@
 import Buffers
+import Configuration
 import Cryptography
 import Foundation
 import Manifests
@@ -15,39 +16,40 @@ struct PairManifest {
     private let anchor: AnchorFile
     private let source: String
     private let target: String
-    private let options: ManifestOptions
+    private let kept: Int
+    private let adopts: Bool
     private let pool: BufferPool
     private let time: any Timekeeper
     private let say: @Sendable (String) -> Void
 
     /// nil when no manifest is wanted.
     static func open(
-        _ options: ManifestOptions, state: StateOptions, source: OpenStore, target: OpenStore,
-        targetConnection: Connection, pool: BufferPool, context: CommandContext,
+        _ request: PairRequest, source: OpenStore, target: OpenStore, pool: BufferPool, context: CommandContext,
         say: @escaping @Sendable (String) -> Void
     ) async throws -> PairManifest? {
-        guard !options.noManifest else { return nil }
+        let settings = request.settings.manifest
+        guard settings.isEnabled else { return nil }
         let control: OpenStore
-        if let text = options.control {
-            let location = try context.location(text)
-            guard !location.isVault else {
+        if let place = request.control {
+            guard !place.location.isVault else {
                 throw CommandFailure(
-                    .usage, "--control \(text): a manifest is read without a key; name a location outside of vaults")
+                    .usage,
+                    "the manifest's place \(place.location) is in a vault: a manifest is read without a key; name a location outside of vaults"
+                )
             }
-            control = try await context.stores.open(location, options.connection, for: .writing)
+            control = try await context.stores.open(place.location, place.connection, for: .writing)
         } else {
             // A vault's snapshots say what a manifest would.
             guard target.vault == nil else { return nil }
-            control = try await context.stores.open(target.location, targetConnection, for: .writing)
+            control = try await context.stores.open(target.location, request.target.connection, for: .writing)
         }
-        let key = try context.signingKey(options.signingKey, state: state.state)
+        let key = try context.signingKey(settings.signingKey, state: request.state.path)
         let found = FoundManifest(
             folder: ManifestFolder(control: control.store, pool: pool), identity: control.identity)
-        let anchor = AnchorFile(path: context.anchorPath(found, in: context.statePath(state.state)))
+        let anchor = AnchorFile(path: context.anchorPath(found, in: context.statePath(request.state.path)))
         return PairManifest(
             control: control, key: key, anchor: anchor, source: source.identity, target: target.identity,
-            options: options, pool: pool,
-            time: context.time, say: say)
+            kept: settings.kept, adopts: request.adoptsManifest, pool: pool, time: context.time, say: say)
     }
 
     private static let placeNote = "manifest.control"
@@ -109,9 +111,9 @@ struct PairManifest {
         guard isMissing || revision != known?.revision, revision > 0 || known != nil else { return nil }
         let publisher = ManifestPublisher(
             control: control.store, key: key.key, pool: pool, sourceIdentity: source, targetIdentity: target,
-            time: time, keep: options.keepManifests)
+            time: time, keep: kept)
         let publication = try await publisher.publish(
-            ledger, after: known?.anchor, adopting: options.adoptManifest)
+            ledger, after: known?.anchor, adopting: adopts)
         try await publication.state.save(in: ledger)
         try await ledger.setNote(Self.placeNote, control.identity)
         // The ledger remembers the same; the file is for who has none.

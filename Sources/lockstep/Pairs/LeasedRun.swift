@@ -7,8 +7,8 @@ import ObjectStores
 import Replication
 import Vault
 
-/// One run of `lockstep sync` under the pair's lease: a lost ledger is recovered, both sides are made equal, and the result is published.
-struct SyncRun {
+/// One run under the pair's lease: a lost ledger is recovered, both sides are made equal, and the result is published.
+struct LeasedRun {
     let source: OpenStore
     let target: OpenStore
     let pair: PairState
@@ -16,7 +16,7 @@ struct SyncRun {
     let options: ReplicationOptions
     let pool: BufferPool
     let observer: any ReplicationObserver
-    let output: OutputOptions
+    let watch: (@Sendable (RunProgress) async -> Void)?
     let context: CommandContext
 
     private struct Outcome {
@@ -61,13 +61,10 @@ struct SyncRun {
             source: source.store, target: target.store, ledger: pair.ledger, options: options, pool: pool,
             time: context.time, nonce: Hex.encode(SecureRandom.bytes(16)), observer: observer,
             staged: target.vault?.commits, executors: context.transport.executors)
-        let reporter = Task {
-            guard !output.quiet, !output.noProgress else { return }
-            await ProgressReporter(console: context.console, progress: replicator.progress, time: context.time).run()
-        }
+        let watcher = Task { await watch?(replicator.progress) }
         let summary = await replicator.run()
-        reporter.cancel()
-        await reporter.value
+        watcher.cancel()
+        await watcher.value
         return summary
     }
 

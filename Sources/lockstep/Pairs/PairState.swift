@@ -9,34 +9,34 @@ struct PairState {
     let lease: PairLease
 
     static func open(
-        _ options: StateOptions, source: OpenStore, target: OpenStore, context: CommandContext
+        _ request: StateRequest, source: OpenStore, target: OpenStore, context: CommandContext
     ) async throws -> PairState {
         do {
             let directory = try StateDirectory(
-                path: options.state ?? StateDirectory.standardPath(environment: context.environment))
+                path: request.path ?? StateDirectory.standardPath(environment: context.environment))
             let file = directory.pairFile(source: source.identity, target: target.identity)
             let ledger = try SQLiteLedger(path: file + ".sqlite", source: source.identity, target: target.identity)
-            return PairState(ledger: ledger, lease: try await takeLease(ledger, options, context: context))
+            return PairState(ledger: ledger, lease: try await takeLease(ledger, request, context: context))
         } catch let error as LedgerError {
             throw CommandFailure(ExitStatus(error.code), error.description)
         }
     }
 
     private static func takeLease(
-        _ ledger: SQLiteLedger, _ options: StateOptions, context: CommandContext
+        _ ledger: SQLiteLedger, _ request: StateRequest, context: CommandContext
     ) async throws -> PairLease {
-        let (lease, outcome) = try await PairLease.take(ledger, for: options.leaseLength, time: context.time)
+        let (lease, outcome) = try await PairLease.take(ledger, for: request.lease, time: context.time)
         if let lease { return lease }
         guard case .held(let holder, let until) = outcome else { preconditionFailure("a lease is taken or held") }
         let other = "another run of this pair is under way (process \(holder.process))"
-        guard options.wait else {
+        guard request.waits else {
             try await ledger.close()
             let seconds = max(0, until - context.time.nowSeconds())
             throw CommandFailure(
                 .locked, "\(other); --wait waits for it. Without a sign of life its lease ends in \(seconds) s")
         }
         context.console.say("\(other); waiting for it to end")
-        return try await PairLease.wait(ledger, for: options.leaseLength, time: context.time)
+        return try await PairLease.wait(ledger, for: request.lease, time: context.time)
     }
 
     func close() async throws {

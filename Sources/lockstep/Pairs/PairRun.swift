@@ -1,0 +1,65 @@
+import Buffers
+import Configuration
+import Cryptography
+import Digests
+import ObjectStores
+import Replication
+import ReplicationModel
+import Vault
+
+/// One run over one pair, from locations to a report.
+struct PairRun {
+    let request: PairRequest
+    let context: CommandContext
+    let observer: any ReplicationObserver
+    /// Shows how far the run is, until it is cancelled; nil: nobody looks.
+    var watch: (@Sendable (RunProgress) async -> Void)?
+
+    func report() async throws -> RunReport {
+        var options = request.settings.options(runFolder: runFolder)
+        options.dryRun = request.dryRun
+        let notices = try request.keys.apply(to: &options)
+        let rate = request.settings.limits.rate.map { ByteRateLimit(bytesPerSecond: $0.bytes, time: context.time) }
+        // Out of a vault, memory serves better for blocks of packs, which many parts share, than for parts that wait.
+        let parts =
+            request.source.location.isVault ? max(Int(options.partSize), options.memory / 2) : options.memory
+        let source = try await context.stores.open(
+            request.source.location, request.source.connection, for: .reading, rate: rate,
+            memory: 2 * options.memory - parts)
+        let target = try await context.stores.open(
+            request.target.location, request.target.connection, for: .writing(source: source.location.description),
+            memory: options.memory)
+        guard !source.overlaps(target) else {
+            throw CommandFailure(
+                .usage, "source and target overlap: \(source.location) and \(target.location) share objects")
+        }
+        if !request.target.location.isVault { options.refusal = refusesVaults(target.location) }
+        for notice in notices { observer.handle(.notice(notice)) }
+        let pool = BufferPool(limit: parts)
+        let pair = try await PairState.open(request.state, source: source, target: target, context: context)
+        let observer = observer
+        let manifest = try await PairManifest.open(
+            request, source: source, target: target, pool: pool, context: context,
+            say: { observer.handle(.notice($0)) })
+        let run = LeasedRun(
+            source: source, target: target, pair: pair, manifest: manifest, options: options, pool: pool,
+            observer: observer, watch: watch, context: context)
+        let report = try await run.report()
+        try await pair.close()
+        return report
+    }
+
+    private var runFolder: String {
+        CivilTime(secondsSince1970: context.time.nowSeconds()).basic + "-" + Hex.encode(SecureRandom.bytes(4))
+    }
+
+    /// Whoever forgets `vault+` must not put plain objects between a vault's, or delete these. A copy of a whole vault has them on both sides.
+    private func refusesVaults(_ target: ObjectLocation) -> @Sendable (ObjectKey) -> String? {
+        { key in
+            guard let name = key.utf8, VaultName.sequence(of: name, prefix: VaultName.keyPrefix) != nil else {
+                return nil
+            }
+            return "\(target) holds a vault (\(name)): write vault+\(target) to sync into it"
+        }
+    }
+}
