@@ -57,7 +57,7 @@ def lockstep(task_id: str, arguments: list[str], **options) -> KubernetesPodOper
         volume_mounts=[k8s.V1VolumeMount(name=name, mount_path=path) for name, path in mounts.items()],
         # Another run of the pair is at work.
         skip_on_exit_code=[7],
-        termination_grace_period=200,
+        termination_grace_period=60,
         **options,
     )
 

@@ -32,7 +32,8 @@ def test_every_query_is_promql(tmp_path):
 def test_queries_use_metrics_that_exist_and_all_of_ours_are_shown():
     used = set().union(*map(names, queries()))
     assert used <= OWN | RECORDED | FOREIGN, used - OWN
-    assert OWN <= used, OWN - used
+    # In a textfile the lag is that of the moment of writing; time minus the recovery point is the same, and right in both.
+    assert OWN - {"lockstep_pair_replication_lag_seconds"} == used & OWN, OWN - used
 
 
 def test_variables():

@@ -63,7 +63,8 @@ def test_pods_mount_what_they_have_and_use_what_exists():
         assert mounts == set(volumes), name
         assert volumes["config"]["configMap"]["name"] in configurations
         assert spec["serviceAccountName"] == named("ServiceAccount")["metadata"]["name"]
-        assert spec["terminationGracePeriodSeconds"] > 180
+        # A drain takes 25 seconds at most.
+        assert spec["terminationGracePeriodSeconds"] > 30
         claim = volumes["state"].get("persistentVolumeClaim")
         assert claim is None or claim["claimName"] == named("PersistentVolumeClaim", "lockstep-state")["metadata"]["name"]
 
