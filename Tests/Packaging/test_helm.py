@@ -197,6 +197,11 @@ def test_the_schema_names_wrong_values(changes):
     assert list(jsonschema.Draft7Validator(SCHEMA).iter_errors(values(changes)))
 
 
+def test_the_schema_is_one_and_the_defaults_fit_it():
+    run("check-jsonschema", "--check-metaschema", CHART / "values.schema.json")
+    run("check-jsonschema", "--schemafile", CHART / "values.schema.json", CHART / "values.yaml")
+
+
 def test_the_notes_name_what_was_made(renderer):
     assert "service/replica 9464" in render(renderer, CASES["daemon"])["NOTES.txt"]
     assert "cronjob/replica-run" in render(renderer, CASES["cronjob"])["NOTES.txt"]
