@@ -137,6 +137,8 @@ def test_values_arrive(renderer):
     template = one(documents, "Deployment")["spec"]["template"]
     assert template["metadata"]["labels"]["azure.workload.identity/use"] == "true"
     assert template["metadata"]["annotations"]["example.org/team"] == "ml"
+    tokens = next(volume for volume in pod["volumes"] if volume["name"] == "tokens")["projected"]["sources"]
+    assert {token["serviceAccountToken"]["path"] for token in tokens} == {"aws", "azure", "google"}
     claim = one(documents, "PersistentVolumeClaim")["spec"]
     assert claim["storageClassName"] == "fast" and claim["resources"]["requests"]["storage"] == "100Gi"
     assert one(documents, "ServiceAccount")["metadata"]["annotations"] == CASES["everything"]["serviceAccount"]["annotations"]

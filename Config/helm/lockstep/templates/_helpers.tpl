@@ -109,9 +109,9 @@ volumes:
   - name: tokens
     projected:
       sources:
-        - serviceAccountToken: {path: aws, audience: sts.amazonaws.com, expirationSeconds: 3600}
-        - serviceAccountToken: {path: azure, audience: "api://AzureADTokenExchange", expirationSeconds: 3600}
-        - serviceAccountToken: {path: google, audience: "https://iam.googleapis.com/", expirationSeconds: 3600}
+        {{- range $name, $audience := $values.tokenAudiences }}
+        - serviceAccountToken: {path: {{ $name }}, audience: {{ $audience | quote }}, expirationSeconds: 3600}
+        {{- end }}
   - name: state
     {{- if $values.persistence.enabled }}
     persistentVolumeClaim:
