@@ -24,7 +24,7 @@ OWN = {
 }
 #: Of Prometheus itself and of node_exporter.
 FOREIGN = {"up", "node_textfile_mtime_seconds"}
-#: What the rules record.
+#: What an administrator may record: the objectives of single pairs.
 RECORDED = {"lockstep:replication_lag_objective:seconds"}
 
 
