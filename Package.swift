@@ -65,6 +65,7 @@ let package = Package(
         module("ObjectStores", vocabulary + ["CKernels"]),
         module("HTTPStores", vocabulary + ["Cryptography", "HTTPTransport", "ObjectStores"]),
         module("AWS", cloudStore + ["ChildProcesses"]),
+        module("HashiCorp", vocabulary + ["Cryptography", "HTTPTransport", "ObjectStores", "HTTPStores"]),
         module("S3", cloudStore + ["AWS"]),
         module("Google", cloudStore + ["ChildProcesses"]),
         module("GCS", cloudStore + ["Google"]),
