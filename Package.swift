@@ -93,8 +93,8 @@ let package = Package(
         .executableTarget(
             name: "lockstep",
             dependencies: cloudStore + [
-                "AWS", "Azure", "Google", "S3", "GCS", "AzureBlob", "Manifests", "SQLiteManifests", "ChunkPipeline",
-                "Vault", "Replication", "Configuration", argumentParser,
+                "AWS", "Azure", "Google", "HashiCorp", "S3", "GCS", "AzureBlob", "Manifests", "SQLiteManifests",
+                "ChunkPipeline", "Vault", "Replication", "Configuration", argumentParser,
             ],
             swiftSettings: settings),
 

@@ -28,7 +28,7 @@ struct EndpointOptions: ParsableArguments {
     var connection: Connection {
         Connection(
             endpoint: endpoint, region: region, profile: profile,
-            vault: VaultAccess(passwordFile: keys.passwordFile, keyFile: keys.keyFile))
+            vault: VaultAccess(passwordFile: keys.passwordFile, keyFile: keys.keyFile, kms: keys.kms))
     }
 
     /// The connection to read by, from the state that was asked for.
@@ -112,7 +112,7 @@ struct PairEndpointOptions: ParsableArguments {
 
 extension VaultAccess {
     fileprivate init(_ keys: VaultKeyOptions) {
-        self.init(passwordFile: keys.passwordFile, keyFile: keys.keyFile)
+        self.init(passwordFile: keys.passwordFile, keyFile: keys.keyFile, kms: keys.kms)
     }
 }
 

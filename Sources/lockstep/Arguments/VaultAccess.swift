@@ -6,6 +6,8 @@ import Vault
 struct VaultAccess: Sendable, Hashable {
     var passwordFile: String?
     var keyFile: String?
+    /// `KIND:KEY` of a key service.
+    var kms: KeyServiceAddress?
     /// nil: the newest complete one.
     var snapshot: SnapshotArgument?
     /// The state must not be older than this one, which somebody else has seen.
@@ -18,6 +20,7 @@ struct VaultAccess: Sendable, Hashable {
         var names: [String] = []
         if passwordFile != nil { names.append("--password-file") }
         if keyFile != nil { names.append("--key-file") }
+        if kms != nil { names.append("--kms") }
         if snapshot != nil { names.append("--snapshot") }
         if atLeast != nil { names.append("--at-least") }
         return names
@@ -91,9 +94,15 @@ struct VaultKeyOptions: ParsableArguments {
         help: ArgumentHelp("A file whose bytes open the vault ($LOCKSTEP_VAULT_KEY_FILE).", valueName: "file"))
     var keyFile: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "A key of a key service that opens the vault ($LOCKSTEP_VAULT_KMS): hashicorp-transit:MOUNT/KEY at $VAULT_ADDR.",
+            valueName: "kind:key"))
+    var kms: KeyServiceAddress?
+
     func validate() throws {
-        if passwordFile != nil, keyFile != nil {
-            throw ValidationError("--password-file and --key-file exclude each other: either opens the vault")
+        if [passwordFile != nil, keyFile != nil, kms != nil].count(where: { $0 }) > 1 {
+            throw ValidationError("--password-file, --key-file and --kms exclude each other: each opens the vault")
         }
     }
 }

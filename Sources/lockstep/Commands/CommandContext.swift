@@ -21,7 +21,9 @@ struct CommandContext {
         self.verbose = verbose
         console = Console(environment: environment)
         transport = CurlTransport()
-        passphrases = Passphrases(environment: environment, console: console, interruption: interruption)
+        passphrases = Passphrases(
+            environment: environment, console: console, interruption: interruption,
+            keyServices: KeyServices(environment: environment, transport: transport, time: time))
     }
 
     var stores: StoreFactory {

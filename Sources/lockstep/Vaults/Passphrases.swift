@@ -11,20 +11,22 @@ actor Passphrases {
     private let environment: [String: String]
     private let console: Console
     private let terminal: PassphraseTerminal
+    private let keyServices: KeyServices
     private var typed: [String: Secret] = [:]
     private var warned: Set<String> = []
 
-    init(environment: [String: String], console: Console, interruption: Interruption) {
+    init(
+        environment: [String: String], console: Console, interruption: Interruption, keyServices: KeyServices
+    ) {
         self.environment = environment
         self.console = console
+        self.keyServices = keyServices
         terminal = PassphraseTerminal(interruption: interruption)
     }
 
     /// - Parameter vault: its location, for the question.
     func credential(for vault: String, _ access: VaultAccess) async throws(CommandFailure) -> VaultCredential {
-        if let named = try named(access, password: "LOCKSTEP_VAULT_PASSWORD_FILE", key: "LOCKSTEP_VAULT_KEY_FILE") {
-            return named
-        }
+        if let named = try named(access, fromEnvironment: true) { return named }
         if let known = typed[vault] { return .passphrase(known) }
         let passphrase = try await terminal.ask("Passphrase of \(vault): ", wayOut: Self.wayOut)
         typed[vault] = passphrase
@@ -33,14 +35,12 @@ actor Passphrases {
 
     /// One that shall open the vault from now on; a typed one is asked for twice.
     func newCredential(
-        for vault: String, passwordFile: String?, keyFile: String?, fromEnvironment: Bool
+        for vault: String, _ access: VaultAccess, fromEnvironment: Bool
     ) async throws(CommandFailure) -> VaultCredential {
-        let access = VaultAccess(passwordFile: passwordFile, keyFile: keyFile)
-        let variables: (String?, String?) =
-            fromEnvironment ? ("LOCKSTEP_VAULT_PASSWORD_FILE", "LOCKSTEP_VAULT_KEY_FILE") : (nil, nil)
-        if let named = try named(access, password: variables.0, key: variables.1) { return named }
+        if let named = try named(access, fromEnvironment: fromEnvironment) { return named }
         let wayOut =
-            fromEnvironment ? Self.wayOut : "name a file with --new-password-file or --new-key-file"
+            fromEnvironment
+            ? Self.wayOut : "name a file with --new-password-file or --new-key-file, or a key with --new-kms"
         let first = try await terminal.ask("New passphrase of \(vault): ", wayOut: wayOut)
         let second = try await terminal.ask("Once more: ", wayOut: wayOut)
         guard first == second else {
@@ -51,18 +51,23 @@ actor Passphrases {
     }
 
     private static let wayOut =
-        "name a file with --password-file or --key-file, or in LOCKSTEP_VAULT_PASSWORD_FILE or LOCKSTEP_VAULT_KEY_FILE"
+        "name a file with --password-file or --key-file, a key of a key service with --kms, or either in LOCKSTEP_VAULT_PASSWORD_FILE, "
+        + "LOCKSTEP_VAULT_KEY_FILE or LOCKSTEP_VAULT_KMS"
 
-    private func named(_ access: VaultAccess, password: String?, key: String?) throws(CommandFailure)
-        -> VaultCredential?
-    {
+    /// What an option names, else a variable.
+    private func named(_ access: VaultAccess, fromEnvironment: Bool) throws(CommandFailure) -> VaultCredential? {
         if let path = access.keyFile { return .keyFile(try keyFile(path)) }
         if let path = access.passwordFile { return .passphrase(try passphrase(in: path)) }
-        if let path = key.flatMap({ environment[$0] }), !path.isEmpty { return .keyFile(try keyFile(path)) }
-        if let path = password.flatMap({ environment[$0] }), !path.isEmpty {
-            return .passphrase(try passphrase(in: path))
+        if let address = access.kms { return .wrapper(try keyServices.wrapper(address)) }
+        guard fromEnvironment else { return nil }
+        func variable(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+        if let path = variable("LOCKSTEP_VAULT_KEY_FILE") { return .keyFile(try keyFile(path)) }
+        if let path = variable("LOCKSTEP_VAULT_PASSWORD_FILE") { return .passphrase(try passphrase(in: path)) }
+        guard let text = variable("LOCKSTEP_VAULT_KMS") else { return nil }
+        guard let address = KeyServiceAddress(argument: text) else {
+            throw CommandFailure(.configuration, "LOCKSTEP_VAULT_KMS: \(KeyServiceAddress.usage)")
         }
-        return nil
+        return .wrapper(try keyServices.wrapper(address))
     }
 
     /// The first line, without its end.

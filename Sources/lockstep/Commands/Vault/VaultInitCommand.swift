@@ -46,6 +46,7 @@ struct VaultInitCommand: AsyncParsableCommand {
               lockstep vault init s3://backups/models
               lockstep vault init gs://backups/models --password-file ~/.vault --compression zstd
               lockstep vault init /mnt/backup --key-file ~/.vault.key --chunker gear --label laptop
+              lockstep vault init s3://backups/models --kms aws-kms:arn:aws:kms:eu-west-1:111122223333:key/1234
             """)
 
     @OptionGroup var vault: VaultArguments
@@ -91,9 +92,7 @@ struct VaultInitCommand: AsyncParsableCommand {
         let opened = try stores.openPlain(place.underlying, connection, for: .writing)
         try await refuseOthers(place, opened)
         let credential = try await context.passphrases.newCredential(
-            for: place.description, passwordFile: vault.endpoint.keys.passwordFile,
-            keyFile: vault.endpoint.keys.keyFile,
-            fromEnvironment: true)
+            for: place.description, vault.connection.vault, fromEnvironment: true)
         let handle = try await VaultHandle.initialise(
             opened.store, credential, label: label,
             options: Vault.VaultOptions(

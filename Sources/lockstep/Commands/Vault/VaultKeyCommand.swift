@@ -10,6 +10,7 @@ struct VaultKeyCommand: AsyncParsableCommand {
         discussion: """
             EXAMPLES
               lockstep vault key add gs://backups/models --new-key-file /etc/lockstep/vault.key --label cluster
+              lockstep vault key add gs://backups/models --new-kms gcp-kms:projects/p/locations/eu/keyRings/r/cryptoKeys/k
               lockstep vault key list gs://backups/models
               lockstep vault key remove gs://backups/models 1f2e3d4c
               lockstep vault key rotate gs://backups/models
@@ -47,10 +48,11 @@ struct VaultKeyListCommand: AsyncParsableCommand {
 
 struct VaultKeyAddCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "add", abstract: "Adds a passphrase or key file that opens the vault from now on.",
+        commandName: "add",
+        abstract: "Adds a passphrase, key file or key of a key service that opens the vault from now on.",
         discussion: """
-            The vault is opened by a key that it has (--password-file, --key-file); the new one is in --new-password-file or --new-key-file,
-            else a passphrase is asked for on the terminal.
+            The vault is opened by a key that it has (--password-file, --key-file, --kms); the new one is in --new-password-file or --new-key-file,
+            or is named by --new-kms; else a passphrase is asked for on the terminal.
             """)
 
     @OptionGroup var vault: VaultArguments
@@ -58,13 +60,15 @@ struct VaultKeyAddCommand: AsyncParsableCommand {
     var newPasswordFile: String?
     @Option(help: ArgumentHelp("The new key file, at least 32 bytes.", valueName: "file"))
     var newKeyFile: String?
+    @Option(help: ArgumentHelp("A key of a key service, as --kms names it.", valueName: "kind:key"))
+    var newKms: KeyServiceAddress?
     @Option(help: ArgumentHelp("What the new key is called.", valueName: "text"))
     var label = ""
 
     func validate() throws {
-        if newPasswordFile != nil, newKeyFile != nil {
+        if [newPasswordFile != nil, newKeyFile != nil, newKms != nil].count(where: { $0 }) > 1 {
             throw ValidationError(
-                "--new-password-file and --new-key-file exclude each other: add one key after the other")
+                "--new-password-file, --new-key-file and --new-kms exclude each other: add one key after the other")
         }
         try checkLabel(label)
     }
@@ -78,7 +82,8 @@ struct VaultKeyAddCommand: AsyncParsableCommand {
     private func add(_ context: CommandContext) async throws -> Int32 {
         let (found, handle) = try await context.stores.unlock(try vault.place(context), vault.connection, for: .writing)
         let credential = try await context.passphrases.newCredential(
-            for: found.location.description, passwordFile: newPasswordFile, keyFile: newKeyFile, fromEnvironment: false)
+            for: found.location.description,
+            VaultAccess(passwordFile: newPasswordFile, keyFile: newKeyFile, kms: newKms), fromEnvironment: false)
         let slot = try await handle.slots.add(credential, label: label, keys: handle.keys)
         context.console.data("added key \(slot.id)")
         return ExitStatus.ok.rawValue
