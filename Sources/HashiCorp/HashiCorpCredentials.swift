@@ -54,7 +54,8 @@ package struct HashiCorpCredentials: CredentialProvider {
         }
         throw .vault(
             .unauthenticated,
-            "no token of HashiCorp Vault: set VAULT_TOKEN, VAULT_TOKEN_FILE or, in a Kubernetes pod, VAULT_ROLE, or log in with `vault login`")
+            "no token of HashiCorp Vault: set VAULT_TOKEN, VAULT_TOKEN_FILE or, in a Kubernetes pod, VAULT_ROLE, or log in with `vault login`"
+        )
     }
 
     package func load() async throws(StoreError) -> ExpiringCredentials<HashiCorpToken> {
@@ -74,8 +75,8 @@ package struct HashiCorpCredentials: CredentialProvider {
 
     private struct LoggedIn: Decodable {
         struct Auth: Decodable {
-            var client_token: String
-            var lease_duration: Int64
+            var clientToken: String
+            var leaseDuration: Int64
         }
         var auth: Auth
     }
@@ -87,8 +88,8 @@ package struct HashiCorpCredentials: CredentialProvider {
         let body = LogIn(role: role, jwt: try Self.read(tokenFile).revealed())
         let reply = try await server.post(
             "auth/\(PercentEncoding.encode(mount, keepSlash: true))/login", body, token: nil, as: LoggedIn.self)
-        let token = try Self.checked(Secret(reply.auth.client_token), "the log-in's answer")
-        let lifetime = reply.auth.lease_duration
+        let token = try Self.checked(Secret(reply.auth.clientToken), "the log-in's answer")
+        let lifetime = reply.auth.leaseDuration
         // 0: it does not expire.
         return ExpiringCredentials(HashiCorpToken(token), expiration: lifetime > 0 ? started + lifetime : nil)
     }

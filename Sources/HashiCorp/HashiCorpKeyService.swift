@@ -24,7 +24,9 @@ package struct HashiCorpKeyService: KeyService {
     ) throws(StoreError) {
         let names = path.split(separator: "/", omittingEmptySubsequences: false)
         guard names.count >= 2, names.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }) else {
-            throw .vault(.invalidRequest, "\(path) names no key of the transit engine: write MOUNT/KEY, such as transit/lockstep")
+            throw .vault(
+                .invalidRequest, "\(path) names no key of the transit engine: write MOUNT/KEY, such as transit/lockstep"
+            )
         }
         mount = names.dropLast().joined(separator: "/")
         key = String(names[names.count - 1])
@@ -37,13 +39,13 @@ package struct HashiCorpKeyService: KeyService {
     private struct Encrypt: Encodable {
         var plaintext: String
         var context = HashiCorpKeyService.context
-        var associated_data = HashiCorpKeyService.context
+        var associatedData = HashiCorpKeyService.context
     }
 
     private struct Decrypt: Encodable {
         var ciphertext: String
         var context = HashiCorpKeyService.context
-        var associated_data = HashiCorpKeyService.context
+        var associatedData = HashiCorpKeyService.context
     }
 
     private struct Encrypted: Decodable {

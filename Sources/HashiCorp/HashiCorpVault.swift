@@ -28,7 +28,11 @@ package struct HashiCorpVault: Sendable {
         _ path: String, _ body: Body, token: Secret?, as _: Reply.Type
     ) async throws(StoreError) -> Reply {
         let document: [UInt8]
-        do { document = Array(try JSONEncoder().encode(body)) } catch {
+        do {
+            let encoder = JSONEncoder()
+            encoder.keyEncodingStrategy = .convertToSnakeCase
+            document = Array(try encoder.encode(body))
+        } catch {
             throw .vault(.invalidRequest, "a request could not be written as JSON")
         }
         var headers: HTTPHeaders = ["content-type": "application/json", "x-vault-request": "true"]
@@ -45,7 +49,11 @@ package struct HashiCorpVault: Sendable {
             throw StoreError(error, .head, key: nil)
         }
         guard response.status == 200 else { throw refusal(response) }
-        do { return try JSONDecoder().decode(Reply.self, from: Data(response.body)) } catch {
+        do {
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            return try decoder.decode(Reply.self, from: Data(response.body))
+        } catch {
             throw .vault(.invalidResponse, "\(endpoint) gave an answer that is not understood", retry: .transient)
         }
     }
@@ -64,12 +72,16 @@ package struct HashiCorpVault: Sendable {
         case 400 where words.contains("authentication failed") || words.contains("invalid ciphertext"):
             return error(.damaged, "\(endpoint) cannot decrypt this: another key encrypted it, or it was changed")
         case 400: return error(.invalidRequest, "\(endpoint) refuses the request")
-        case 403: return error(.forbidden, "\(endpoint) refuses the token: it is not known, has expired, or lacks the right")
+        case 403:
+            return error(.forbidden, "\(endpoint) refuses the token: it is not known, has expired, or lacks the right")
         case 404: return error(.notFound, "\(endpoint) has no such key or path")
         case 429, 472, 473, 500...599:
             let after = StoreError.retryAfter(response.headers, now: 0).map { StoreError.Retry.after($0) }
-            let sealed = response.status == 503 ? "\(endpoint) is sealed or in maintenance" : "\(endpoint) cannot answer now"
-            return error(response.status == 429 ? .throttled : .unavailable, sealed, retry: after ?? .transient)
+            let isSealed = response.status == 503
+            return error(
+                response.status == 429 ? .throttled : .unavailable,
+                isSealed ? "\(endpoint) is sealed or in maintenance" : "\(endpoint) cannot answer now",
+                retry: after ?? .transient)
         default: return error(.invalidResponse, "\(endpoint) answers with status \(response.status)")
         }
     }
