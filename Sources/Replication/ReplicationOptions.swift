@@ -83,6 +83,8 @@ package enum ReservedKeys {
     /// Where deleted objects are kept: `.lockstep/deleted/<time of the run>/<key>`.
     package static let deletedPrefix = ObjectKey(".lockstep/deleted/")
     package static let probePrefix = ObjectKey(".lockstep/probe/")
+    /// Where `lockstep doctor` writes: `.lockstep/doctor/NONCE/`.
+    package static let doctorPrefix = ObjectKey(".lockstep/doctor/")
 
     package static func contains(_ key: ObjectKey) -> Bool { key.hasPrefix(prefix) }
 }
