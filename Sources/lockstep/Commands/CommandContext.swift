@@ -26,7 +26,9 @@ struct CommandContext {
             keyServices: KeyServices(environment: environment, transport: transport, time: time))
     }
 
-    var stores: StoreFactory {
+    var stores: StoreFactory { stores(over: transport) }
+
+    func stores(over transport: any HTTPTransport) -> StoreFactory {
         let console = console
         let verbose = verbose
         let hasSpoken = Atomic(false)

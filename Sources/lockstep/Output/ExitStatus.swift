@@ -11,7 +11,7 @@ enum ExitStatus: Int32 {
     case usage = 2
     /// Named objects failed or were skipped.
     case partial = 3
-    /// A check found differences.
+    /// A check found differences, or the doctor a server that endangers data.
     case drift = 4
     /// A check found none, and could not prove that there are none.
     case unproven = 5
