@@ -16,13 +16,13 @@ extension GCSConfiguration {
     ) throws(StoreError) -> SharedCredentials<GoogleToken>? {
         if isEmulator { return nil }
         if !isGoogle, !GoogleCredentials.areNamed(by: identity, environment: environment) { return nil }
-        let credentials = try GoogleCredentials.shared(
+        let credentials = GoogleCredentials.shared(
             identity, scope: .objects, environment: environment, transport: transport, selfSigned: selfSigned, now: now)
         guard credentials == nil || endpoint.scheme == "https" || endpoint.isLoopback else {
             throw StoreError(
                 .unauthenticated, .head,
                 message:
-                    "a token must not travel unencrypted: use https for \(endpoint), or unset GOOGLE_APPLICATION_CREDENTIALS"
+                    "a token must not travel unencrypted: use https for \(endpoint), or name no credentials"
             )
         }
         return credentials

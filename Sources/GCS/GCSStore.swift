@@ -130,7 +130,7 @@ package final class GCSStore: ObjectStore {
             return error
         }
         if !credentials.refuse(token) {
-            error.message += "; a new one was refused too: check the service account's key"
+            error.message += "; a new one was refused too: check the credentials"
             error.retry = .never
         }
         return error

@@ -6,9 +6,12 @@ package import ObjectStores
 /// A bearer token of Google's services.
 package struct GoogleToken: Sendable, Equatable {
     package var value: Secret
+    /// The project that requests of a person are counted for, where one is named.
+    package var quotaProject: String?
 
-    package init(_ value: Secret) {
+    package init(_ value: Secret, quotaProject: String? = nil) {
         self.value = value
+        self.quotaProject = quotaProject
     }
 }
 
@@ -33,15 +36,19 @@ package struct StaticGoogleToken: CredentialProvider {
 }
 
 package enum GoogleCredentials {
-    /// Refresh this many seconds before a token expires (as Google's own clients do).
+    /// Refresh this many seconds before a token expires, as Google's own clients do: metadata servers give the same token until
+    /// shortly before, so that asking earlier is of no use.
     package static let margin: Int64 = 225
 
     /// Whether somebody named credentials, rather than that they are looked for.
     package static func areNamed(by identity: GoogleIdentity, environment: [String: String]) -> Bool {
-        identity.credentialsFile != nil || !(environment["GOOGLE_APPLICATION_CREDENTIALS"] ?? "").isEmpty
+        identity.credentialsFile != nil || identity.impersonate != nil
+            || !(environment[GoogleCredentialChain.fileVariable] ?? "").isEmpty
+            || MetadataGoogleToken.host(in: environment) != nil
     }
 
-    /// The credentials of an identity, or nil for anonymous requests.
+    /// The credentials of an identity, or nil for anonymous requests. Nothing is read or asked before the first request needs a
+    /// token.
     ///
     /// - Parameters:
     ///   - selfSigned: service accounts sign tokens for each hour here, without a token service.
@@ -49,18 +56,10 @@ package enum GoogleCredentials {
     package static func shared(
         _ identity: GoogleIdentity, scope: GoogleScope, environment: [String: String], transport: any HTTPTransport,
         selfSigned: Bool = false, now: @escaping @Sendable () -> Int64
-    ) throws(StoreError) -> SharedCredentials<GoogleToken>? {
+    ) -> SharedCredentials<GoogleToken>? {
         if identity.isAnonymous { return nil }
-        let path = identity.credentialsFile ?? environment["GOOGLE_APPLICATION_CREDENTIALS"] ?? ""
-        guard !path.isEmpty else {
-            throw .credentials(
-                "no Google credentials: set GOOGLE_APPLICATION_CREDENTIALS to the path of a service account's JSON key")
-        }
-        let account = try GoogleServiceAccount(path: path)
-        if selfSigned {
-            return SharedCredentials(SelfSignedGoogleToken(account, scope: scope, now: now), margin: margin, now: now)
-        }
-        return SharedCredentials(
-            ExchangedGoogleToken(account, scope: scope, transport: transport, now: now), margin: margin, now: now)
+        let client = GoogleTokenClient(environment: environment, transport: transport, now: now)
+        let chain = GoogleCredentialChain(identity, scope: scope, selfSigned: selfSigned, client: client)
+        return SharedCredentials(chain, margin: margin, now: now)
     }
 }
