@@ -3,6 +3,7 @@
 The token must be the one that the simulator wants; and no secret may be in any output or go anywhere but where it belongs.
 """
 
+import base64
 import json
 import stat
 import urllib.parse
@@ -13,8 +14,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.auth import jwt
-from google_services import ROBOT, GoogleServices, basic, refuse
+from google_services import ROBOT, GoogleServices, basic, failure, refuse
 from lockstep_binary import Lockstep
 
 TOKEN = "canary-access-token"
@@ -339,3 +341,78 @@ def test_one_token_serves_all_workers_and_is_refreshed_for_all(services, storage
     copied = [path for path in target.iterdir() if path.name.startswith("0")]
     assert len(copied) == 60 and storage.fired(rule) == 1
     assert services.paths() == ["/token", "/token"]
+
+
+# Keys of Cloud KMS
+
+KEY = "projects/p/locations/europe-west1/keyRings/ring/cryptoKeys/lockstep"
+KMS = ("--kms", f"gcp-kms:{KEY}")
+
+
+@pytest.fixture
+def vault(services, user):
+    """Runs a command on a vault as somebody who may use the key."""
+    services.keys[KEY] = AESGCM.generate_key(256)
+    url = f"vault+file://{user.directory}/vault"
+
+    def run(*arguments, kms=KMS, expect=0, **environment):
+        path = user.write("credentials.json", person(services))
+        variables = {
+            "GOOGLE_APPLICATION_CREDENTIALS": str(path), "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDKMS": f"{services.url}/",
+            **environment,
+        }
+        return user.run(
+            *(url if argument == "VAULT" else argument for argument in arguments), *kms, "--state", user.state,
+            expect=expect, environment=variables,
+        )
+
+    return run
+
+
+def test_a_vault_that_a_key_of_cloud_kms_opens(services, user, vault):
+    (user.directory / "files").mkdir()
+    (user.directory / "files" / "a").write_bytes(b"content")
+    vault("vault", "init", "VAULT")
+    vault("sync", f"file://{user.directory}/files", "VAULT")
+    assert "a" in vault("ls", "VAULT").out and "gcp-kms" in vault("vault", "key", "list", "VAULT").out
+    asked = [asked for asked in services.asked if asked.path == f"/v1/{KEY}:decrypt"]
+    assert asked and all(
+        base64.b64decode(each.json["additionalAuthenticatedData"]) == b"lockstep:vault-key-slot" for each in asked
+    )
+    # Another key opens nothing, and is not asked about this one's secret.
+    other = KEY.replace("lockstep", "other")
+    services.keys[other] = AESGCM.generate_key(256)
+    vault("ls", "VAULT", kms=("--kms", f"gcp-kms:{other}"), expect=78)
+    assert f"/v1/{other}:decrypt" not in services.paths()
+
+
+@pytest.mark.parametrize("answer, expect, word", [
+    (failure(403, "PERMISSION_DENIED", "Permission denied."), 78, "useToDecrypt"),
+    (failure(400, "FAILED_PRECONDITION", "The key is disabled."), 78, "is disabled"),
+    (failure(404, "NOT_FOUND", "No such key."), 3, "there is no key"),
+], ids=["denied", "disabled", "absent"])
+def test_keys_that_cannot_be_used(services, vault, answer, expect, word):
+    vault("vault", "init", "VAULT")
+    services.instead[f"/v1/{KEY}:decrypt"] = answer
+    assert word in vault("ls", "VAULT", expect=expect).err
+
+
+def test_a_root_key_that_changed_on_the_way_is_not_kept(services, vault):
+    services.damage = lambda document: document.update(ciphertextCrc32c="1")
+    outcome = vault("vault", "init", "VAULT", expect=None)
+    assert outcome.status != 0 and "changed on the way" in outcome.err
+    services.damage = lambda document: None
+    vault("vault", "init", "VAULT")
+
+
+def test_a_changed_root_key_is_not_used(services, vault):
+    vault("vault", "init", "VAULT")
+    services.damage = lambda document: document.update(plaintext=base64.b64encode(b"x" * 32).decode())
+    outcome = vault("ls", "VAULT", expect=None)
+    assert outcome.status != 0 and "changed on the way" in outcome.err
+
+
+@pytest.mark.parametrize("key", ["lockstep", f"{KEY}/cryptoKeyVersions/1", f"/{KEY}"])
+def test_names_that_are_no_keys(services, vault, key):
+    outcome = vault("vault", "init", "VAULT", kms=("--kms", f"gcp-kms:{key}"), expect=78)
+    assert "projects/P/locations/L/keyRings/R/cryptoKeys/K" in outcome.err and services.asked == []

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cryptography
+import Google
 import HTTPStores
 import HTTPTransport
 import HashiCorp
@@ -11,6 +12,7 @@ import ObjectStores
 /// credentials are shown to.
 struct KeyServiceAddress: ExpressibleByArgument, Hashable, Sendable, CustomStringConvertible {
     enum Kind: String, CaseIterable {
+        case google = "gcp-kms"
         case hashiCorp = "hashicorp-transit"
     }
 
@@ -50,8 +52,17 @@ struct KeyServices: Sendable {
 
     private func service(_ address: KeyServiceAddress) throws(StoreError) -> any KeyService {
         switch address.kind {
+        case .google: try google(address.key)
         case .hashiCorp: try hashiCorp(address.key)
         }
+    }
+
+    private func google(_ key: String) throws(StoreError) -> any KeyService {
+        let credentials = GoogleCredentials.shared(
+            GoogleIdentity(), scope: .platform, environment: environment, transport: transport, now: seconds)
+        return try GoogleKeyService(
+            key: key, endpoint: try GoogleKeyService.endpoint(environment: environment), credentials: credentials,
+            transport: transport, now: seconds)
     }
 
     private func hashiCorp(_ path: String) throws(StoreError) -> any KeyService {
