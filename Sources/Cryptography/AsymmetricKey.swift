@@ -28,14 +28,14 @@ final class AsymmetricKey: @unchecked Sendable {
         }
     }
 
-    /// Reads `BEGIN PRIVATE KEY` (PKCS #8), and PKCS #1 for RSA, without a passphrase.
-    convenience init(privatePEM pem: String, kind: Kind) throws {
-        let encrypted = PassphraseRequest()
+    /// Reads `BEGIN PRIVATE KEY` (PKCS #8), and PKCS #1 for RSA; with a passphrase also `BEGIN ENCRYPTED PRIVATE KEY`.
+    convenience init(privatePEM pem: String, kind: Kind, passphrase: Secret? = nil) throws {
+        let encrypted = PassphraseRequest(passphrase)
         let pointer = try withInputBIO(pem) { bio in
-            PEM_read_bio_PrivateKey(bio, nil, refusePassphrase, Unmanaged.passUnretained(encrypted).toOpaque())
+            PEM_read_bio_PrivateKey(bio, nil, answerPassphrase, Unmanaged.passUnretained(encrypted).toOpaque())
         }
         guard let pointer else {
-            if encrypted.wasAsked {
+            if encrypted.wasAsked, passphrase == nil {
                 ERR_clear_error()
                 throw CryptographyError(
                     code: .encryptedKey,
@@ -69,21 +69,30 @@ final class AsymmetricKey: @unchecked Sendable {
     }
 }
 
-/// Notes that OpenSSL wanted a passphrase, for which it would otherwise ask on the terminal.
+/// Notes that OpenSSL wanted a passphrase, for which it would otherwise ask on the terminal, and gives the one there is.
 private final class PassphraseRequest {
+    let passphrase: Secret?
     var wasAsked = false
+
+    init(_ passphrase: Secret?) {
+        self.passphrase = passphrase
+    }
 }
 
-private func refusePassphrase(
-    _: UnsafeMutablePointer<CChar>?, _: Int32, _: Int32, request: UnsafeMutableRawPointer?
+private func answerPassphrase(
+    buffer: UnsafeMutablePointer<CChar>?, capacity: Int32, _: Int32, request: UnsafeMutableRawPointer?
 ) -> Int32 {
+    guard let request else { return -1 }
     // The request outlives the call: whoever passes it holds it.
-    if let request { Unmanaged<PassphraseRequest>.fromOpaque(request).takeUnretainedValue().wasAsked = true }
-    return -1
+    let asked = Unmanaged<PassphraseRequest>.fromOpaque(request).takeUnretainedValue()
+    asked.wasAsked = true
+    guard let buffer, let passphrase = asked.passphrase, passphrase.count <= Int(capacity) else { return -1 }
+    passphrase.withBytes { UnsafeMutableRawBufferPointer(start: buffer, count: $0.count).copyMemory(from: $0) }
+    return Int32(passphrase.count)
 }
 
 /// Lets OpenSSL read a text.
-private func withInputBIO(_ text: String, _ read: (OpaquePointer) -> OpaquePointer?) throws -> OpaquePointer? {
+func withInputBIO(_ text: String, _ read: (OpaquePointer) -> OpaquePointer?) throws -> OpaquePointer? {
     var text = text
     return try text.withUTF8 { bytes in
         guard let length = Int32(exactly: bytes.count) else {

@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// An RSA key that signs JSON Web Tokens (RS256), as in a service account's file.
+/// An RSA key that signs JSON Web Tokens (RS256, PS256), as in a service account's file.
 package struct RSAPrivateKey: Sendable {
     private let key: AsymmetricKey
 
@@ -9,7 +9,7 @@ package struct RSAPrivateKey: Sendable {
         key = try AsymmetricKey(privatePEM: pem, kind: .rsa)
     }
 
-    private init(key: AsymmetricKey) {
+    init(key: AsymmetricKey) {
         self.key = key
     }
 
@@ -30,11 +30,22 @@ package struct RSAPrivateKey: Sendable {
 
     /// The signature of a message by PKCS #1 v1.5 over its SHA-256, as long as the modulus.
     package func signSHA256(_ message: [UInt8]) throws -> [UInt8] {
+        try sign(message) { _ in true }
+    }
+
+    /// The signature of a message by PSS over its SHA-256 (PS256 of RFC 7518): random salt as long as the digest, so that no two
+    /// signatures are the same.
+    package func signPSSSHA256(_ message: [UInt8]) throws -> [UInt8] {
+        try sign(message, usePSS)
+    }
+
+    private func sign(_ message: [UInt8], _ prepare: (OpaquePointer?) -> Bool) throws -> [UInt8] {
         let context = demand(EVP_MD_CTX_new(), "allocate a signature")
         defer { EVP_MD_CTX_free(context) }
         let digest = SHA256Algorithm.implementation.pointer
+        var options: OpaquePointer?
         var capacity = 0
-        guard EVP_DigestSignInit(context, nil, digest, nil, key.pointer) == 1,
+        guard EVP_DigestSignInit(context, &options, digest, nil, key.pointer) == 1, prepare(options),
             EVP_DigestSign(context, nil, &capacity, message, message.count) == 1
         else { throw CryptographyError.openSSL(.operationFailed, "the key cannot sign with SHA-256") }
         var signed: Int32 = 0
@@ -55,4 +66,10 @@ package struct RSAPrivateKey: Sendable {
     package func publicKeyPEM() throws -> String {
         try key.publicPEM()
     }
+}
+
+/// Makes a signature, or its check, one by PSS (RFC 8017, 8.1) with a salt as long as the digest; the mask is made by the same hash.
+func usePSS(_ options: OpaquePointer?) -> Bool {
+    EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1
+        && EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST) == 1
 }

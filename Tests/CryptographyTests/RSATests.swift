@@ -22,6 +22,22 @@ struct RSATests {
         #expect(!publicKey.verifySHA256(message, signature))
     }
 
+    /// The vector was made from the key's numbers as RFC 8017 says, without OpenSSL; own signatures have another salt each time.
+    @Test func probabilisticSignatures() throws {
+        let key = try RSAPrivateKey(pem: Self.privatePEM)
+        let publicKey = try RSAPublicKey(pem: Self.publicPEM)
+        let message = Array(Self.message.utf8)
+        let vector = unhex(Self.probabilisticSignature)
+        #expect(publicKey.verifyPSSSHA256(message, vector))
+        #expect(!publicKey.verifyPSSSHA256(message.dropLast(), vector))
+        #expect(!publicKey.verifySHA256(message, vector))
+        let first = try key.signPSSSHA256(message)
+        let second = try key.signPSSSHA256(message)
+        #expect(publicKey.verifyPSSSHA256(message, first) && publicKey.verifyPSSSHA256(message, second))
+        #expect(first != second)
+        #expect(try !publicKey.verifyPSSSHA256(message, key.signSHA256(message)))
+    }
+
     @Test func generatedKeys() throws {
         let key = try RSAPrivateKey.generate()
         let again = try RSAPrivateKey(pem: key.pem())
@@ -66,6 +82,15 @@ struct RSATests {
         + "d066ab651981fde48df77f372dc38b9fafdd3befb18b5da3cc3c2eb02f9e3a41d612caad15911273a05f23b9e838faaf"
         + "849d698429ef5a1e88798236c3d40e604522a544c8f27a7a2db80663d16cf7caea56de405cb2215a45b2c25566b55ac1"
         + "a748a070dfc8a32a469543d019eefb47"
+
+    /// Of the same message: PSS with SHA-256 and the salt 00 01 … 1f.
+    static let probabilisticSignature =
+        "0f47dd1105bcb0cc5d79b41c6c2836fe0a04f7296d5464939d00aca359f02611e4bdb4e2b03fca7032e1e1973ffa947b"
+        + "3ef25ea4ad0a38408845b46308d1b0b9c30eb59ac52e2455d77ceab5bdd90961c514830f11aa82c104f9e5d02148b1ac"
+        + "02ad101d705e9fff23882fc2e56ad9a316c69ef054e416e2cf8f846aa66430c34c3f06462ee0de1766fb84d73013773c"
+        + "160494546499d0ef60653defc0f81ffba3c399133df464e1bcdeff84f148bd9e8f44cf47c8b6e55ca56e0d59168975e3"
+        + "097aae02b17445fe4f06a45a9d4a8cfa4bc1c30241dd919163f86a608574d05fe374b7b583f5edbc317d80c09b961e0a"
+        + "d293fdff00a69c5b7faf9d10d6be06f3"
 
     static let privatePEM = """
         -----BEGIN PRIVATE KEY-----
