@@ -75,4 +75,11 @@ package struct AzureConnectionString {
             credentials = .sas(try AzureConfigurationError.sas(text, origin: "SharedAccessSignature in \(origin)"))
         }
     }
+
+    /// Throws when the string is another account's.
+    package func check(_ account: String, origin: String) throws(AzureConfigurationError) {
+        if let other = self.account, other != account {
+            throw AzureConfigurationError.mismatch(origin, other, account)
+        }
+    }
 }

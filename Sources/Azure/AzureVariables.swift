@@ -1,3 +1,5 @@
+import Cryptography
+
 /// The variables of one profile: all names with `_PROFILE` behind, or without a profile as they are.
 package struct AzureVariables {
     private let environment: [String: String]
@@ -5,6 +7,7 @@ package struct AzureVariables {
 
     private static let names = [
         "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN",
+        "AZURE_TENANT_ID", "AZURE_CLIENT_ID",
     ]
 
     package init(_ environment: [String: String], profile: String?) throws(AzureConfigurationError) {
@@ -18,8 +21,8 @@ package struct AzureVariables {
         if !Self.names.contains(where: { self[$0] != nil }) {
             throw AzureConfigurationError(
                 message:
-                    "profile \(profile) is not set up: set AZURE_STORAGE_CONNECTION_STRING\(suffix), or AZURE_STORAGE_KEY\(suffix)"
-                    + " or AZURE_STORAGE_SAS_TOKEN\(suffix)")
+                    "profile \(profile) is not set up: set AZURE_STORAGE_CONNECTION_STRING\(suffix), AZURE_STORAGE_KEY\(suffix), "
+                    + "AZURE_STORAGE_SAS_TOKEN\(suffix), or AZURE_CLIENT_ID\(suffix) and what proves it")
         }
     }
 
@@ -28,7 +31,16 @@ package struct AzureVariables {
         environment[name + suffix].flatMap { $0.isEmpty ? nil : (name + suffix, $0) }
     }
 
-    package func credentials(for account: String) throws(AzureConfigurationError) -> AzureCredentials? {
+    /// The full name of a variable, for messages about one that is not set.
+    func name(_ name: String) -> String { name + suffix }
+
+    /// The credentials of the account's own that are set: connection string, key, signature.
+    func credentials(for account: String) throws(AzureConfigurationError) -> AzureCredentials? {
+        if let (name, text) = self["AZURE_STORAGE_CONNECTION_STRING"] {
+            let connection = try AzureConnectionString(text, origin: name)
+            try connection.check(account, origin: name)
+            if let credentials = connection.credentials { return credentials }
+        }
         let key = self["AZURE_STORAGE_KEY"]
         let sas = self["AZURE_STORAGE_SAS_TOKEN"]
         guard key != nil || sas != nil else { return nil }

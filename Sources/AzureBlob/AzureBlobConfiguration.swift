@@ -1,4 +1,5 @@
 package import Azure
+package import Cryptography
 package import HTTPStores
 
 /// Where the blobs of one storage account are and which version of the protocol is spoken; no credentials.
@@ -7,48 +8,50 @@ package struct AzureBlobConfiguration: Sendable, Hashable {
     package var endpoint: Endpoint
     /// The value of `x-ms-version`.
     package var serviceVersion: String
+    /// The encryption scope of what is written; nil leaves it to the container's default.
+    package var encryptionScope: String?
 
     /// Everything that the store uses is in this version, and emulators know it.
     package static let pinnedVersion = "2023-11-03"
 
     /// - Parameter endpoint: nil means Azure's public cloud. The account is appended to the path of an endpoint whose
     ///   host cannot carry it (an address, `localhost`, a name without dots) unless it is there already.
-    package init(account: String, endpoint: Endpoint? = nil, serviceVersion: String = pinnedVersion) {
+    package init(
+        account: String, endpoint: Endpoint? = nil, serviceVersion: String = pinnedVersion,
+        encryptionScope: String? = nil
+    ) {
         var root = endpoint ?? Endpoint(host: "\(account).blob.core.windows.net")
         if AzureHost.isPathStyle(root), root.path.split(separator: "/").last.map(String.init) != account {
             root.path += "/\(account)"
         }
         self.endpoint = root
         self.serviceVersion = serviceVersion
+        self.encryptionScope = encryptionScope
     }
 
     /// Whether the server is Azure's own, whose documented behaviour is relied on.
     package var isAzure: Bool { AzureHost.isAzure(endpoint.host) }
 
-    /// Settles where an account is and what authorises requests to it.
+    /// Settles where an account is.
     ///
-    /// The account is the one of the location (`az://ACCOUNT/…`). Its credentials are those of
-    /// `AZURE_STORAGE_CONNECTION_STRING`, else `AZURE_STORAGE_KEY`, else `AZURE_STORAGE_SAS_TOKEN`, else none (public
-    /// containers). Its endpoint is the argument, else the connection string's, else
+    /// The account is the one of the location (`az://ACCOUNT/…`). Its endpoint is the argument, else the connection string's, else
     /// `https://ACCOUNT.blob.core.windows.net`. Settings that name another account are errors, not ignored.
     ///
-    /// - Parameter profile: tells two accounts of one run apart: with profile `backup` the variables are
-    ///   `AZURE_STORAGE_CONNECTION_STRING_BACKUP` and so on, and only these.
+    /// - Parameters:
+    ///   - connectionString: nil is `AZURE_STORAGE_CONNECTION_STRING`.
+    ///   - profile: tells two accounts of one run apart: with profile `backup` the variable is
+    ///     `AZURE_STORAGE_CONNECTION_STRING_BACKUP`, and only this.
     package static func resolve(
-        account: String, endpoint: String? = nil, profile: String? = nil, environment: [String: String]
-    ) throws(AzureConfigurationError) -> (configuration: AzureBlobConfiguration, credentials: AzureCredentials) {
-        let variables = try AzureVariables(environment, profile: profile)
-        var credentials: AzureCredentials?
+        account: String, endpoint: String? = nil, connectionString: Secret? = nil, profile: String? = nil,
+        environment: [String: String]
+    ) throws(AzureConfigurationError) -> AzureBlobConfiguration {
+        let variable = try AzureVariables(environment, profile: profile)["AZURE_STORAGE_CONNECTION_STRING"]
         var found: Endpoint?
-        if let (name, text) = variables["AZURE_STORAGE_CONNECTION_STRING"] {
+        if let (name, text) = connectionString.map({ ("connection_string", $0.revealed()) }) ?? variable {
             let connection = try AzureConnectionString(text, origin: name)
-            if let other = connection.account, other != account {
-                throw AzureConfigurationError.mismatch(name, other, account)
-            }
-            credentials = connection.credentials
+            try connection.check(account, origin: name)
             found = connection.endpoint
         }
-        if credentials == nil { credentials = try variables.credentials(for: account) }
         if let endpoint {
             guard let parsed = Endpoint(endpoint) else {
                 throw AzureConfigurationError(
@@ -64,13 +67,7 @@ package struct AzureBlobConfiguration: Sendable, Hashable {
             throw AzureConfigurationError(
                 message: "\(account) is no name of a storage account: 3 to 24 lower-case letters and digits")
         }
-        let configuration = AzureBlobConfiguration(account: account, endpoint: found)
-        if case .sas = credentials, configuration.endpoint.scheme != "https", !configuration.endpoint.isLoopback {
-            throw AzureConfigurationError(
-                message:
-                    "a shared access signature must not travel unencrypted: use https for \(configuration.endpoint)")
-        }
-        return (configuration, credentials ?? .anonymous)
+        return AzureBlobConfiguration(account: account, endpoint: found)
     }
 
     /// The name becomes part of a host name or path. Emulators take names that Azure does not.

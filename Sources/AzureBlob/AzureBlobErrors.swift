@@ -1,3 +1,4 @@
+import Azure
 import HTTPStores
 import ObjectStores
 import ReplicationModel
@@ -143,8 +144,8 @@ extension AzureBlobFailure {
         default:
             (
                 .forbidden,
-                "the server may not read the source of the copy\(source): that needs the account key, a signature that may read, or "
-                    + "a public container", .never
+                "the server may not read the source of the copy\(source): that needs the account key, a signature or a token that may "
+                    + "read, or a public container", .never
             )
         }
     }
@@ -168,7 +169,11 @@ extension AzureBlobFailure {
             return "the server wants credentials; set an account key or a signature"
         }
         if code == "InvalidAuthenticationInfo" {
+            // Such as: Lifetime validation failed. The token is expired.
+            let reason = detail.contains(" validation failed") ? detail.prefix { $0 != "." }.lowercased() : ""
             return "the server does not take the credentials: expired, or of another kind"
+                + (reason.isEmpty ? "" : " (\(reason))")
+                + (AzureChallenge(headers).map { "; \($0.advice)" } ?? "")
         }
         return "the account key or signature is wrong, or this machine's clock is"
     }

@@ -54,7 +54,20 @@ struct AzureContainerAddress: Sendable {
     }
 }
 
+extension AzureBlobConfiguration {
+    /// What every call that writes bytes must say of their encryption: blocks and the blob that is made of them alike.
+    var encryption: HTTPHeaders {
+        var headers = HTTPHeaders()
+        headers.appendIfPresent("x-ms-encryption-scope", encryptionScope)
+        return headers
+    }
+}
+
 extension HTTPHeaders {
+    mutating func append(_ headers: HTTPHeaders) {
+        for field in headers.fields { append(field.name, field.value) }
+    }
+
     /// The condition of a write.
     mutating func append(_ condition: WriteCondition) {
         switch condition {

@@ -14,8 +14,9 @@ extension AzureBlobStore {
                 message: "Azure copies at most \(Self.maxCopySize) bytes in one request, the blob has \(request.size)")
         }
         var put = AzureBlobRequest(.copy, .put, key: request.destination, headers: ["x-ms-requires-sync": "true"])
-        put.headers.append("x-ms-copy-source", try await sourceURL(request.source, put))
+        put.headers.append(try await sourceHeaders(request.source, put))
         put.headers.append("x-ms-source-if-match", request.sourceVersion.quoted)
+        put.headers.append(configuration.encryption)
         put.headers.append(request.condition)
         put.success = 202
         put.timeouts = .patient
@@ -36,8 +37,9 @@ extension AzureBlobStore {
         let id = AzureBlockID(
             number: part.number, nonce: try nonce(of: session, .copyPart), crc64: part.digest?.crc64nvme)
         var put = AzureBlobRequest(.copyPart, .put, key: session.key, query: ["blockid": id.text, "comp": "block"])
-        put.headers.append("x-ms-copy-source", try await sourceURL(part.source, put))
+        put.headers.append(try await sourceHeaders(part.source, put))
         put.headers.append("x-ms-source-range", part.range.headerValue)
+        put.headers.append(configuration.encryption)
         put.headers.append("x-ms-source-if-match", part.sourceVersion.quoted)
         if let digest = part.digest { put.headers.appendChecksum(digest.crc64nvme, source: true) }
         put.success = 201

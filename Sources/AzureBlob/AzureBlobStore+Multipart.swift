@@ -23,6 +23,7 @@ extension AzureBlobStore {
             number: part.number, nonce: try nonce(of: session, .uploadPart), crc64: part.digest.crc64nvme)
         var put = AzureBlobRequest(.uploadPart, .put, key: session.key, query: ["blockid": id.text, "comp": "block"])
         put.headers.appendChecksum(part.digest.crc64nvme)
+        put.headers.append(configuration.encryption)
         put.body = .slice(part.body)
         put.success = 201
         let response = try await send(put)
@@ -70,6 +71,7 @@ extension AzureBlobStore {
         let document = AzureBlockList.document(request.parts.map(\.tag))
         // Of the document, so that not even the list can arrive damaged.
         put.headers.appendChecksum(document.withUnsafeBytes { ContentDigest(of: $0) }.crc64nvme)
+        put.headers.append(configuration.encryption)
         put.headers.append(try fitting(request.attributes, .completeUpload, session.key))
         put.headers.append(request.condition)
         put.body = .bytes(document)

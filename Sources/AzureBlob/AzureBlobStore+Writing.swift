@@ -11,6 +11,7 @@ extension AzureBlobStore {
             Int64(request.body?.count ?? 0) == request.digest.length, "the digest is of other bytes than the body")
         var put = AzureBlobRequest(.put, .put, key: request.key, headers: ["x-ms-blob-type": "BlockBlob"])
         put.headers.appendChecksum(request.digest.crc64nvme)
+        put.headers.append(configuration.encryption)
         put.headers.append(try fitting(request.attributes, .put, request.key))
         put.headers.append(request.condition)
         if let body = request.body { put.body = .slice(body) }

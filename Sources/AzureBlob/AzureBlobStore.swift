@@ -131,34 +131,31 @@ package final class AzureBlobStore: ObjectStore {
     }
 
     private func currentCredentials(_ request: AzureBlobRequest) async throws(StoreError) -> AzureCredentials {
+        let current: AzureCredentials
         do throws(StoreError) {
-            return try await credentials?.current() ?? .anonymous
+            current = try await credentials?.current() ?? .anonymous
         } catch {
             var error = error
             error.operation = request.operation
             error.key = request.key
             throw error
         }
+        let endpoint = configuration.endpoint
+        guard !current.mustTravelEncrypted || endpoint.scheme == "https" || endpoint.isLoopback else {
+            throw StoreError(
+                .unauthenticated, request.operation, key: request.key,
+                message: "tokens and shared access signatures must not travel unencrypted: use https for \(endpoint)")
+        }
+        return current
     }
 
     private func sign(_ request: AzureBlobRequest, _ credentials: AzureCredentials) -> HTTPRequest {
-        let path = address.path(of: request.key)
-        var query = request.query.text
         var headers = request.headers
         headers.append("x-ms-date", facts.withLock { $0.date(now: now()) })
         headers.append("x-ms-version", configuration.serviceVersion)
-        switch credentials {
-        case .sharedKey(let account, let key):
-            let input = AzureSigner.Input(
-                method: request.method, account: account, path: path, query: request.query, headers: headers,
-                contentLength: request.body.count)
-            headers.append("authorization", AzureSigner.authorization(input, key: key))
-        case .sas(let signature):
-            query += (query.isEmpty ? "" : "&") + signature.revealed()
-        case .anonymous: break
-        }
-        let url = address.origin + path + (query.isEmpty ? "" : "?" + query)
-        return HTTPRequest(request.method, url, headers: headers, body: request.body, timeouts: request.timeouts)
+        return credentials.authorized(
+            request.method, origin: address.origin, path: address.path(of: request.key), query: request.query,
+            headers: headers, body: request.body, timeouts: request.timeouts)
     }
 
     /// Whether the signature failed for this machine's clock only, so that the request can be dated anew.
@@ -183,15 +180,28 @@ package final class AzureBlobStore: ObjectStore {
         if error.code == .unauthenticated, error.retry == .transient {
             if credentials?.refuse(used) != true { error.retry = .never }
         }
-        if error.code == .forbidden, credentials == nil { error.message += "; the request was anonymous" }
+        switch used {
+        case .anonymous where error.code == .forbidden: error.message += "; the request was anonymous"
+        // To those whom it does not know Azure denies what is there, too.
+        case .noneFound(let tried) where [.forbidden, .unauthenticated, .missingContainer].contains(error.code):
+            error.message +=
+                "; the request was anonymous: no account key, shared access signature or Entra identity is set up "
+                + "(AZURE_STORAGE_KEY, AZURE_CLIENT_ID, …), and \(tried)"
+        default: break
+        }
         return error
     }
 
     // MARK: sources of copies
 
-    /// The URL under which the service itself may read a blob of this container: a secret, for a header only.
-    func sourceURL(_ key: ObjectKey, _ request: AzureBlobRequest) async throws(StoreError) -> String {
+    /// The headers by which the service itself may read a blob of this container: secrets.
+    ///
+    /// With a key the URL is signed for this one blob; a signature is passed on. A token travels in a header of its own, which Copy
+    /// Blob From URL and Put Block From URL take since version 2020-10-02: against a user delegation signature that saves the right
+    /// to make one (Storage Blob Delegator) and a request for its key, and leaves the whole length of the URL to the blob's name.
+    func sourceHeaders(_ key: ObjectKey, _ request: AzureBlobRequest) async throws(StoreError) -> HTTPHeaders {
         try check(key, request.operation)
+        var headers = HTTPHeaders()
         var url = address.origin + address.path(of: key)
         switch try await currentCredentials(request) {
         case .sharedKey(let account, let secret):
@@ -201,7 +211,8 @@ package final class AzureBlobStore: ObjectStore {
                 allowsPlainHTTP: configuration.endpoint.scheme == "http")
             url += "?" + access.query(key: secret)
         case .sas(let signature): url += "?" + signature.revealed()
-        case .anonymous: break
+        case .token(let token): headers.append("x-ms-copy-source-authorization", "Bearer \(token.revealed())")
+        case .anonymous, .noneFound: break
         }
         guard url.utf8.count <= Self.sourceURLLimit else {
             throw StoreError(
@@ -210,6 +221,7 @@ package final class AzureBlobStore: ObjectStore {
                     "the key is too long for a copy inside Azure: its URL with a signature has \(url.utf8.count) bytes, and at "
                     + "most \(Self.sourceURLLimit) are taken")
         }
-        return url
+        headers.append("x-ms-copy-source", url)
+        return headers
     }
 }

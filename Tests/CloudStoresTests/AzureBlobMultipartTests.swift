@@ -288,6 +288,55 @@ import Testing
         #expect(transport.requests[0].headers["x-ms-copy-source"] == "http://127.0.0.1:10000/acct/cont/s?sv=1&sig=a")
     }
 
+    /// In a header of its own: the URL stays free for the name.
+    @Test func copiesWithATokenSendItForTheSourceToo() async throws {
+        let transport = ScriptedTransport(
+            Reply(202, ["ETag": "\"9\""]), Reply(201, ["x-ms-content-crc64": "AAAAAAAAAAE="]))
+        let store = AzureBlobStoreTests.store(transport, credentials: .token(Secret("canary")))
+        let name = String(repeating: "ü", count: 300)
+        _ = try await store.copy(
+            CopyRequest(
+                source: ObjectKey(name), sourceVersion: VersionToken("1"), size: 5, destination: "d",
+                condition: .unconditional))
+        _ = try await store.copyPart(
+            PartCopyRequest(
+                number: 1, offset: 0, source: "s", sourceVersion: VersionToken("1"),
+                range: ByteRange(offset: 0, length: 4), digest: nil), of: try await begin(store))
+        for request in transport.requests {
+            #expect(request.headers["authorization"] == "Bearer canary")
+            #expect(request.headers["x-ms-copy-source-authorization"] == "Bearer canary")
+            #expect(request.headers["x-ms-copy-source"]?.contains("?") == false)
+        }
+    }
+
+    /// Blocks and their list, whole blobs and copies: all of them, or the service would mix scopes.
+    @Test func theEncryptionScopeIsNamedByEveryWrite() async throws {
+        let transport = ScriptedTransport { request, _ in
+            request.headers["x-ms-requires-sync"] == nil
+                ? Reply(201, ["ETag": "\"9\"", "x-ms-content-crc64": "AAAAAAAAAAE="]) : Reply(202, ["ETag": "\"9\""])
+        }
+        let store = AzureBlobStoreTests.store(transport, encryptionScope: "scope-1")
+        let session = try await begin(store)
+        let part = try await store.copyPart(
+            PartCopyRequest(
+                number: 1, offset: 0, source: "s", sourceVersion: VersionToken("1"),
+                range: ByteRange(offset: 0, length: 9), digest: nil), of: session)
+        _ = try await complete(store, session, [part])
+        _ = try await store.copy(
+            CopyRequest(
+                source: "s", sourceVersion: VersionToken("1"), size: 5, destination: "d", condition: .unconditional))
+        let (body, digest) = try await AzureBlobStoreTests.slice("text")
+        _ = try await store.put(
+            PutRequest(
+                key: "k", body: body, digest: digest, attributes: ObjectAttributes(), condition: .unconditional))
+        // What a block's own reply says of its checksum is no part of this test.
+        _ = await AzureBlobStoreTests.failure { () throws(StoreError) in
+            try await store.uploadPart(PartRequest(number: 1, offset: 0, body: body, digest: digest), of: session)
+        }
+        #expect(transport.requests.count == 5)
+        #expect(transport.requests.allSatisfy { $0.headers["x-ms-encryption-scope"] == "scope-1" })
+    }
+
     @Test func longKeysCannotBeCopiedInside() async {
         let transport = ScriptedTransport(Reply(202))
         let request = CopyRequest(

@@ -21,10 +21,11 @@ import Testing
 
     static func store(
         _ transport: ScriptedTransport, endpoint: String? = "http://127.0.0.1:10000",
-        credentials: AzureCredentials? = nil
+        credentials: AzureCredentials? = nil, encryptionScope: String? = nil
     ) -> AzureBlobStore {
         let now = moment.secondsSince1970
-        let configuration = AzureBlobConfiguration(account: "acct", endpoint: endpoint.map { Endpoint($0)! })
+        let configuration = AzureBlobConfiguration(
+            account: "acct", endpoint: endpoint.map { Endpoint($0)! }, encryptionScope: encryptionScope)
         let key = AzureCredentials.sharedKey(account: "acct", key: Self.key)
         return AzureBlobStore(
             configuration: configuration, account: "acct", container: "cont", transport: transport,
@@ -294,6 +295,57 @@ import Testing
         let transport = ScriptedTransport(Reply(200, Self.blob(["Content-Length": "0"])))
         _ = try await Self.store(transport, credentials: .sas(Secret("sv=1&sig=a%3D"))).head("k")
         #expect(transport.requests[0].url == "http://127.0.0.1:10000/acct/cont/k?sv=1&sig=a%3D")
+        #expect(transport.requests[0].headers["authorization"] == nil)
+    }
+
+    @Test func tokensAreSentAsTheyAre() async throws {
+        let transport = ScriptedTransport(Reply(200, Self.blob(["Content-Length": "0"])))
+        _ = try await Self.store(transport, credentials: .token(Secret("canary-token"))).head("k")
+        #expect(transport.requests[0].headers["authorization"] == "Bearer canary-token")
+        #expect(transport.requests[0].headers["x-ms-version"] == "2023-11-03")
+        #expect(transport.requests[0].url == "http://127.0.0.1:10000/acct/cont/k")
+    }
+
+    @Test func tokensAndSignaturesDoNotTravelUnencrypted() async {
+        for credentials in [AzureCredentials.token(Secret("canary")), .sas(Secret("sig=canary"))] {
+            let transport = ScriptedTransport(Reply(200, Self.blob(["Content-Length": "0"])))
+            let store = Self.store(transport, endpoint: "http://azurite.example:10000", credentials: credentials)
+            let error = await Self.failure { () throws(StoreError) in try await store.head("k") }
+            #expect(error?.code == .unauthenticated && error?.retry == .never)
+            #expect(error?.message.contains("http://azurite.example:10000") == true)
+            #expect(error.map { "\($0)".contains("canary") } == false)
+            #expect(transport.requests.isEmpty)
+        }
+    }
+
+    /// A token that the server calls expired is fetched again once; what it says of its tenant reaches the user.
+    @Test func refusedTokens() async throws {
+        let transport = ScriptedTransport { request, _ in
+            Reply(
+                401,
+                [
+                    "x-ms-error-code": "InvalidAuthenticationInfo",
+                    "WWW-Authenticate":
+                        "Bearer authorization_uri=https://login.microsoftonline.com/tenant-1/oauth2/authorize "
+                        + "resource_id=https://storage.azure.com",
+                ],
+                body: "<Error><Code>InvalidAuthenticationInfo</Code><Message>m</Message><AuthenticationErrorDetail>"
+                    + "Issuer validation failed. Issuer did not match.</AuthenticationErrorDetail></Error>")
+        }
+        let store = Self.store(transport, credentials: .token(Secret("canary")))
+        let first = await Self.failure { () throws(StoreError) in try await store.list(ListRequest()) }
+        #expect(first?.code == .unauthenticated && first?.retry == .transient)
+        let second = await Self.failure { () throws(StoreError) in try await store.list(ListRequest()) }
+        #expect(second?.retry == .never)
+        #expect(second?.message.contains("(issuer validation failed); it takes tokens of tenant tenant-1") == true)
+    }
+
+    @Test func whatWasTriedIsSaidWhenNobodyIsKnown() async {
+        let transport = ScriptedTransport(Reply(404, ["x-ms-error-code": "ResourceNotFound"]))
+        let store = Self.store(transport, credentials: .noneFound(tried: "nothing answered"))
+        let error = await Self.failure { () throws(StoreError) in try await store.list(ListRequest()) }
+        #expect(error?.message.contains("AZURE_CLIENT_ID") == true)
+        #expect(error?.message.hasSuffix("and nothing answered") == true)
         #expect(transport.requests[0].headers["authorization"] == nil)
     }
 

@@ -124,12 +124,15 @@ struct StoreFactory {
     }
 
     private func azure(_ location: ObjectLocation, _ connection: Connection) throws -> Base {
-        let (configuration, credentials) = try AzureBlobConfiguration.resolve(
+        let configuration = try AzureBlobConfiguration.resolve(
             account: location.account, endpoint: connection.endpoint, profile: connection.profile,
             environment: environment)
+        let credentials = try AzureCredentials.shared(
+            AzureIdentity(), account: location.account, scope: .storage, endpoint: configuration.endpoint,
+            profile: connection.profile, environment: environment, transport: transport, now: seconds)
         let store = AzureBlobStore(
             configuration: configuration, account: location.account, container: location.bucket, transport: transport,
-            credentials: SharedCredentials(credentials), now: seconds)
+            credentials: credentials, now: seconds)
         return (store, configuration.endpoint.description, { store.learned })
     }
 

@@ -1,0 +1,211 @@
+import Cryptography
+package import HTTPStores
+package import HTTPTransport
+
+extension AzureCredentials {
+    /// Fresh tokens are fetched when less than this is left, in seconds (as Azure's own clients do).
+    package static let margin: Int64 = 300
+
+    /// The credentials of an identity, found in this order: what the identity says; the account's connection string, key or
+    /// signature in the environment; `AZURE_CLIENT_SECRET`; `AZURE_CLIENT_CERTIFICATE_PATH`; `AZURE_FEDERATED_TOKEN_FILE`; the
+    /// managed identity of the machine. Nothing is sent before credentials are asked for.
+    ///
+    /// - Parameters:
+    ///   - account: the storage account; nil where the scope is not storage.
+    ///   - endpoint: where the credentials will be sent: tells the cloud, and whether there is a machine's identity for it without
+    ///     anybody saying so. nil is Azure's worldwide cloud.
+    ///   - profile: with profile `backup` the variables are `AZURE_CLIENT_SECRET_BACKUP` and so on, and only these.
+    ///   - now: seconds since 1970.
+    /// - Returns: nil for anonymous requests.
+    package static func shared(
+        _ identity: AzureIdentity, account: String?, scope: AzureScope, endpoint: Endpoint? = nil,
+        profile: String? = nil, environment: [String: String], transport: any HTTPTransport,
+        now: @escaping @Sendable () -> Int64
+    ) throws(AzureConfigurationError) -> SharedCredentials<AzureCredentials>? {
+        if identity.isAnonymous { return nil }
+        let variables = try AzureVariables(environment, profile: profile)
+        let proofs = identity.proofs
+        guard proofs.count < 2 else {
+            throw AzureConfigurationError(
+                message: "\(proofs.joined(separator: " and ")) are alternatives: keep one of them")
+        }
+        if let account, scope == .storage {
+            if let own = try identity.accountCredentials(account) { return SharedCredentials(own) }
+            if !identity.namesPrincipal, let found = try variables.credentials(for: account) {
+                return SharedCredentials(found)
+            }
+        }
+        let chain = AzureTokenChain(
+            identity: identity, scope: scope, endpoint: endpoint, variables: variables, environment: environment,
+            transport: transport, now: now)
+        guard let provider = try chain.provider() else { return nil }
+        return SharedCredentials(provider, margin: margin, now: now)
+    }
+}
+
+extension AzureIdentity {
+    /// Those of the account's own that the identity names.
+    fileprivate func accountCredentials(_ account: String) throws(AzureConfigurationError) -> AzureCredentials? {
+        if let connectionString {
+            let connection = try AzureConnectionString(connectionString.revealed(), origin: "connection_string")
+            try connection.check(account, origin: "connection_string")
+            guard let credentials = connection.credentials else {
+                throw AzureConfigurationError(
+                    message: "connection_string has neither AccountKey nor SharedAccessSignature")
+            }
+            return credentials
+        }
+        if let accountKey {
+            return .sharedKey(
+                account: account, key: try AzureConfigurationError.key(accountKey.revealed(), origin: "account_key"))
+        }
+        return try sasToken.map { (token) throws(AzureConfigurationError) in
+            .sas(try AzureConfigurationError.sas(token.revealed(), origin: "sas_token"))
+        }
+    }
+}
+
+/// Chooses who hands out tokens.
+private struct AzureTokenChain {
+    let identity: AzureIdentity
+    let scope: AzureScope
+    let endpoint: Endpoint?
+    let variables: AzureVariables
+    /// What the platform sets is the same for all profiles.
+    let environment: [String: String]
+    let transport: any HTTPTransport
+    let now: @Sendable () -> Int64
+
+    typealias Provider = any CredentialProvider<AzureCredentials>
+
+    func provider() throws(AzureConfigurationError) -> Provider? {
+        if identity.usesManagedIdentity { return try managedIdentity(isExpected: true) }
+        // What the identity itself says counts before any variable.
+        let saysProof = !identity.proofs.isEmpty
+        func proof(_ said: String?, _ name: String) -> (name: String, value: String)? {
+            if let said { return (name, said) }
+            return saysProof ? nil : variables[name]
+        }
+        if let secret = proof(identity.clientSecret?.revealed(), "AZURE_CLIENT_SECRET") {
+            return AzureClientSecret(try service(for: secret.name), secret: Secret(secret.value))
+        }
+        if let path = proof(identity.certificateFile, "AZURE_CLIENT_CERTIFICATE_PATH") {
+            let password =
+                identity.certificatePassword ?? variables["AZURE_CLIENT_CERTIFICATE_PASSWORD"].map { Secret($0.value) }
+            return AzureClientCertificate(try service(for: path.name), path: path.value, password: password, now: now)
+        }
+        if let path = proof(identity.federatedTokenFile, "AZURE_FEDERATED_TOKEN_FILE") {
+            return AzureWorkloadIdentity(try service(for: path.name), tokenFile: path.value)
+        }
+        let isExpected = identity.namesPrincipal || platformNamesIdentity || scope != .storage
+        guard isExpected || isAzure else { return nil }
+        return try managedIdentity(isExpected: isExpected)
+    }
+
+    private var isAzure: Bool { endpoint.map { AzureCloud(host: $0.host) != nil } ?? true }
+
+    private var platformNamesIdentity: Bool {
+        ["IDENTITY_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST"].contains { value($0) != nil }
+    }
+
+    private func value(_ name: String) -> String? {
+        environment[name].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    private var clientID: String? { identity.clientID ?? variables["AZURE_CLIENT_ID"]?.value }
+
+    // MARK: Entra
+
+    /// - Parameter proof: the variable that needs tenant and application, for messages.
+    private func service(for proof: String) throws(AzureConfigurationError) -> AzureTokenService {
+        guard let tenantID = identity.tenantID ?? variables["AZURE_TENANT_ID"]?.value else {
+            throw AzureConfigurationError(
+                message: "\(proof) is set without a tenant: set \(variables.name("AZURE_TENANT_ID")), or tenant_id")
+        }
+        guard let clientID else {
+            throw AzureConfigurationError(
+                message:
+                    "\(proof) is set without an application: set \(variables.name("AZURE_CLIENT_ID")), or client_id")
+        }
+        // It becomes a part of the URL that the proof is sent to.
+        guard tenantID.utf8.allSatisfy({ Self.isIdentifier($0) }), tenantID.contains(where: { $0 != "." }) else {
+            throw AzureConfigurationError(
+                message: "the tenant is neither an id nor a domain: it may have letters, digits, dots and hyphens")
+        }
+        return AzureTokenService(
+            authority: try authority(), tenantID: tenantID, clientID: clientID, resource: scope.resource(in: cloud),
+            transport: transport, now: now)
+    }
+
+    private static func isIdentifier(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+
+    private var cloud: AzureCloud { endpoint.flatMap { AzureCloud(host: $0.host) } ?? .worldwide }
+
+    private func authority() throws(AzureConfigurationError) -> Endpoint {
+        let origin = identity.authorityHost == nil ? "AZURE_AUTHORITY_HOST" : "authority_host"
+        guard let text = identity.authorityHost ?? variables["AZURE_AUTHORITY_HOST"]?.value ?? value(origin) else {
+            return Endpoint(host: cloud.authorityHost)
+        }
+        guard let endpoint = Endpoint(text.contains("://") ? text : "https://\(text)"),
+            endpoint.scheme == "https" || endpoint.isLoopback
+        else {
+            throw AzureConfigurationError(
+                message:
+                    "\(origin) is no https URL such as https://login.microsoftonline.com; secrets are not sent there")
+        }
+        return endpoint
+    }
+
+    // MARK: managed identity
+
+    private func managedIdentity(isExpected: Bool) throws(AzureConfigurationError) -> Provider {
+        AzureManagedIdentity(
+            try managedIdentitySource(), resource: scope.resource(in: cloud), clientID: clientID,
+            isExpected: isExpected, transport: transport, now: now)
+    }
+
+    private func managedIdentitySource() throws(AzureConfigurationError) -> AzureManagedIdentity.Source {
+        guard let text = value("IDENTITY_ENDPOINT") else {
+            return .machine(try local("AZURE_POD_IDENTITY_AUTHORITY_HOST") ?? AzureManagedIdentity.Source.metadata)
+        }
+        if value("IDENTITY_SERVER_THUMBPRINT") != nil {
+            throw AzureConfigurationError(
+                message:
+                    "managed identities of Service Fabric are not supported; use a client secret, a certificate or a federated token"
+            )
+        }
+        if let header = value("IDENTITY_HEADER") {
+            guard let endpoint = try local("IDENTITY_ENDPOINT") else { preconditionFailure("it is set: \(text.count)") }
+            return .application(endpoint, header: Secret(header))
+        }
+        guard value("IMDS_ENDPOINT") != nil, let endpoint = try local("IDENTITY_ENDPOINT") else {
+            throw AzureConfigurationError(
+                message:
+                    "IDENTITY_ENDPOINT is set without IDENTITY_HEADER (App Service, Container Apps) and without IMDS_ENDPOINT (Azure Arc)"
+            )
+        }
+        guard clientID == nil else {
+            throw AzureConfigurationError(
+                message: "Azure Arc has no user-assigned identities: leave client_id and AZURE_CLIENT_ID out")
+        }
+        return .arc(endpoint, keyDirectory: AzureManagedIdentity.Source.arcKeyDirectory)
+    }
+
+    /// The endpoint that a variable names, nil when it is not set. Services of managed identities are on the machine or its link;
+    /// whatever else a variable names does not get the secret header.
+    private func local(_ name: String) throws(AzureConfigurationError) -> Endpoint? {
+        guard let text = value(name) else { return nil }
+        guard let endpoint = Endpoint(text), endpoint.isLoopback || endpoint.host.hasPrefix("169.254.") else {
+            throw AzureConfigurationError(
+                message: "\(name) is no URL of this machine or its link, where managed identity services are")
+        }
+        return endpoint
+    }
+}

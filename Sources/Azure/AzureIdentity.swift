@@ -1,0 +1,56 @@
+package import Cryptography
+
+/// Who asks Azure, as a configuration says it. What is nil comes from the environment, as for Azure's own tools.
+package struct AzureIdentity: Sendable, Hashable {
+    package var accountKey: Secret?
+    package var sasToken: Secret?
+    package var connectionString: Secret?
+    package var tenantID: String?
+    package var clientID: String?
+    package var clientSecret: Secret?
+    /// PEM with the certificate and its RSA key, or PKCS #12.
+    package var certificateFile: String?
+    package var certificatePassword: Secret?
+    /// A token of another issuer that the tenant trusts, as Kubernetes writes it.
+    package var federatedTokenFile: String?
+    package var usesManagedIdentity: Bool
+    /// Where to sign in; nil is that of the cloud.
+    package var authorityHost: String?
+    package var isAnonymous: Bool
+
+    package init(
+        accountKey: Secret? = nil, sasToken: Secret? = nil, connectionString: Secret? = nil, tenantID: String? = nil,
+        clientID: String? = nil, clientSecret: Secret? = nil, certificateFile: String? = nil,
+        certificatePassword: Secret? = nil, federatedTokenFile: String? = nil, usesManagedIdentity: Bool = false,
+        authorityHost: String? = nil, isAnonymous: Bool = false
+    ) {
+        self.accountKey = accountKey
+        self.sasToken = sasToken
+        self.connectionString = connectionString
+        self.tenantID = tenantID
+        self.clientID = clientID
+        self.clientSecret = clientSecret
+        self.certificateFile = certificateFile
+        self.certificatePassword = certificatePassword
+        self.federatedTokenFile = federatedTokenFile
+        self.usesManagedIdentity = usesManagedIdentity
+        self.authorityHost = authorityHost
+        self.isAnonymous = isAnonymous
+    }
+
+    /// What proves the identity, in the words of the configuration.
+    var proofs: [String] {
+        [
+            accountKey.map { _ in "account_key" }, sasToken.map { _ in "sas_token" },
+            connectionString.map { _ in "connection_string" }, clientSecret.map { _ in "client_secret" },
+            certificateFile.map { _ in "certificate_file" }, federatedTokenFile.map { _ in "federated_token_file" },
+            usesManagedIdentity ? "managed_identity" : nil,
+        ].compactMap { $0 }
+    }
+
+    /// Whether it says anything of Microsoft Entra, so that keys in the environment are not for it.
+    var namesPrincipal: Bool {
+        tenantID != nil || clientID != nil || clientSecret != nil || certificateFile != nil
+            || federatedTokenFile != nil || usesManagedIdentity
+    }
+}

@@ -1,0 +1,29 @@
+import Cryptography
+package import HTTPStores
+package import ObjectStores
+
+/// An application that another issuer vouches for, such as a Kubernetes cluster: `AZURE_FEDERATED_TOKEN_FILE`.
+package struct AzureWorkloadIdentity: CredentialProvider {
+    private let service: AzureTokenService
+    private let path: String
+
+    package init(_ service: AzureTokenService, tokenFile path: String) {
+        self.service = service
+        self.path = path
+    }
+
+    /// Reads the file again each time: whoever wrote it renews it.
+    package func load() async throws(StoreError) -> ExpiringCredentials<AzureCredentials> {
+        let bytes = try CredentialFile.contents(path, purpose: "the federated token", limit: 64 << 10)
+        let assertion = String(decoding: bytes, as: UTF8.self).trimmed
+        guard !assertion.isEmpty, assertion.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw .credentials("the federated token \(path) is not a token: it must be one line of text")
+        }
+        return try await service.token(
+            [
+                ("client_assertion_type", AzureClientAssertion.type), ("client_assertion", Secret(assertion)),
+            ],
+            advice:
+                "check that the application has a federated credential for the issuer, subject and audience of \(path)")
+    }
+}
