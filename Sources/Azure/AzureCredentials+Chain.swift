@@ -172,7 +172,7 @@ private struct AzureTokenChain {
     }
 
     private func managedIdentitySource() throws(AzureConfigurationError) -> AzureManagedIdentity.Source {
-        guard let text = value("IDENTITY_ENDPOINT") else {
+        guard let endpoint = try local("IDENTITY_ENDPOINT") else {
             return .machine(try local("AZURE_POD_IDENTITY_AUTHORITY_HOST") ?? AzureManagedIdentity.Source.metadata)
         }
         if value("IDENTITY_SERVER_THUMBPRINT") != nil {
@@ -181,11 +181,8 @@ private struct AzureTokenChain {
                     "managed identities of Service Fabric are not supported; use a client secret, a certificate or a federated token"
             )
         }
-        if let header = value("IDENTITY_HEADER") {
-            guard let endpoint = try local("IDENTITY_ENDPOINT") else { preconditionFailure("it is set: \(text.count)") }
-            return .application(endpoint, header: Secret(header))
-        }
-        guard value("IMDS_ENDPOINT") != nil, let endpoint = try local("IDENTITY_ENDPOINT") else {
+        if let header = value("IDENTITY_HEADER") { return .application(endpoint, header: Secret(header)) }
+        guard value("IMDS_ENDPOINT") != nil else {
             throw AzureConfigurationError(
                 message:
                     "IDENTITY_ENDPOINT is set without IDENTITY_HEADER (App Service, Container Apps) and without IMDS_ENDPOINT (Azure Arc)"

@@ -110,16 +110,18 @@ package enum AzureEvent {
 
     /// From the subject, which is not encoded: `/blobServices/default/containers/CONTAINER/blobs/NAME`.
     private static func change(_ event: Event, _ kind: ObjectChange.Kind) -> ObjectChange? {
-        let prefix = "/blobServices/default/containers/"
-        guard let subject = event.subject, subject.hasPrefix(prefix) else { return nil }
+        // By bytes: a name may begin with a character that combines with the slash before it.
+        let prefix = "/blobServices/default/containers/".utf8
+        let separator = "/blobs/".utf8
+        guard let subject = event.subject?.utf8, subject.starts(with: prefix) else { return nil }
         let rest = subject.dropFirst(prefix.count)
-        guard let slash = rest.firstIndex(of: "/"), slash > rest.startIndex else { return nil }
+        guard let slash = rest.firstIndex(of: UInt8(ascii: "/")), slash > rest.startIndex else { return nil }
         let tail = rest[slash...]
-        let separator = "/blobs/"
-        guard tail.hasPrefix(separator), tail.count > separator.count else { return nil }
+        guard tail.starts(with: separator), tail.count > separator.count else { return nil }
         return ObjectChange(
-            kind: kind, account: (event.topic ?? event.source).flatMap(account), container: String(rest[..<slash]),
-            key: ObjectKey(String(tail.dropFirst(separator.count))), order: event.data?.sequencer,
+            kind: kind, account: (event.topic ?? event.source).flatMap(account),
+            container: String(decoding: rest[..<slash], as: UTF8.self),
+            key: ObjectKey(Array(tail.dropFirst(separator.count))), order: event.data?.sequencer,
             time: (event.eventTime ?? event.time).flatMap { CivilTime(rfc3339: $0)?.secondsSince1970 })
     }
 

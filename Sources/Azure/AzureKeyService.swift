@@ -164,7 +164,7 @@ package struct AzureKeyService: KeyService {
         } catch {
             throw StoreError(error, .head, key: nil)
         }
-        guard response.status == 200 else { throw failure(response, used) }
+        guard response.status == 200 else { throw failure(response, used, isUnwrapping: path.hasSuffix("/unwrapkey")) }
         credentials.accept()
         // Nothing of the reply in the error: it may hold the key.
         guard let reply = try? JSONDecoder().decode(type, from: Data(response.body)) else {
@@ -187,11 +187,11 @@ package struct AzureKeyService: KeyService {
         var error: Detail?
     }
 
-    private func failure(_ response: HTTPResponse, _ used: AzureCredentials) -> StoreError {
+    private func failure(_ response: HTTPResponse, _ used: AzureCredentials, isUnwrapping: Bool) -> StoreError {
         let refusal = (try? JSONDecoder().decode(Refusal.self, from: Data(response.body)))?.error
         var (code, message, retry): (StoreError.Code, String, StoreError.Retry) =
             switch response.status {
-            case 400: (.damaged, "\(address.key) did not encrypt it, or it is damaged", .never)
+            case 400 where isUnwrapping: (.damaged, "\(address.key) did not encrypt it, or it is damaged", .never)
             case 401: (.unauthenticated, "\(address.vault) does not take the token", .transient)
             case 403:
                 (

@@ -171,6 +171,17 @@ import Testing
         }
     }
 
+    @Test func namesAreTakenByteForByte() {
+        for name in ["\u{301}x", "a%20b", "/", "//x", "blobs/", "e\u{301}", "\u{e9}"] {
+            let message = Self.event.replacing("dir/blobs/ä b", with: name)
+            guard case .changes(let changes) = AzureEvent.content(message) else {
+                Issue.record("\(name) was not read")
+                continue
+            }
+            #expect(changes.map(\.key.bytes) == [Array(name.utf8)])
+        }
+    }
+
     @Test func aRenamedBlobIsGoneAtItsOldName() {
         let text = Self.event.replacing("Microsoft.Storage.BlobCreated", with: "Microsoft.Storage.BlobRenamed")
             .replacing(
