@@ -5,12 +5,15 @@ package struct GCSConfiguration: Sendable, Hashable {
     package var endpoint: Endpoint
     /// Whether requests are sent without credentials because an emulator was named.
     package var isEmulator: Bool
+    /// The key of Cloud KMS that what is written is encrypted with; nil leaves that to the bucket.
+    package var kmsKeyName: String?
 
     package static let standardEndpoint = Endpoint(host: "storage.googleapis.com")
 
-    package init(endpoint: Endpoint = standardEndpoint, isEmulator: Bool = false) {
+    package init(endpoint: Endpoint = standardEndpoint, isEmulator: Bool = false, kmsKeyName: String? = nil) {
         self.endpoint = endpoint
         self.isEmulator = isEmulator
+        self.kmsKeyName = kmsKeyName
     }
 
     /// Whether the server is Google's own, whose documented behaviour is relied on.

@@ -67,6 +67,10 @@ struct GCSURL: Sendable {
     mutating func append(_ name: String, _ value: String) {
         append(name, value.utf8)
     }
+
+    mutating func appendIfPresent(_ name: String, _ value: String?) {
+        if let value { append(name, value) }
+    }
 }
 
 /// The URLs of one bucket.

@@ -32,6 +32,7 @@ extension GCSStore {
             url.append("ifSourceGenerationMatch", plain: String(version.generation))
             url.append("ifSourceMetagenerationMatch", plain: String(version.metageneration))
             try url.append(condition, operation, key: destination)
+            url.appendIfPresent("destinationKmsKeyName", configuration.kmsKeyName)
             url.append("fields", GCSRewriteStep.fields)
             if let token { url.append("rewriteToken", token) }
             var post = GCSRequest(operation, .post, url, key: destination)

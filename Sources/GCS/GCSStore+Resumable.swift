@@ -11,6 +11,7 @@ extension GCSStore {
     {
         var url = address.insert(request.key, uploadType: "resumable")
         try url.append(request.condition, .beginUpload, key: request.key)
+        url.appendIfPresent("kmsKeyName", configuration.kmsKeyName)
         url.append("fields", plain: GCSResource.receiptFields)
         var post = GCSRequest(.beginUpload, .post, url, key: request.key)
         post.setJSON(try GCSNewResource(attributes, digest: nil).json(.beginUpload, key: request.key))

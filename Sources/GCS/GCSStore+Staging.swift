@@ -15,6 +15,7 @@ extension GCSStore {
         url.append("uploads", plain: "")
         var post = GCSRequest(.beginUpload, .post, url, key: request.key)
         if attributes.fitsHeaders { post.headers.append(attributes) }
+        post.headers.appendIfPresent("x-goog-encryption-kms-key-name", configuration.kmsKeyName)
         let root = try document(try await send(post), post, named: "InitiateMultipartUploadResult")
         guard let id = root.child("UploadId")?.text, !id.isEmpty else {
             throw invalid(.beginUpload, request.key, "the server opened an upload without an id")

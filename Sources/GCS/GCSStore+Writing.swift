@@ -11,6 +11,7 @@ extension GCSStore {
         let attributes = try fitting(request.attributes, .put, request.key)
         var url = address.insert(request.key, uploadType: "multipart")
         try url.append(request.condition, .put, key: request.key)
+        url.appendIfPresent("kmsKeyName", configuration.kmsKeyName)
         url.append("fields", plain: GCSResource.receiptFields)
         var post = GCSRequest(.put, .post, url, key: request.key)
         // Nobody can put into an object what ends its part: the boundary is known only now.

@@ -452,3 +452,30 @@ def test_rewrite_in_steps(bucket):
             break
     assert steps == [MIB, 2 * MIB, 3 * MIB]
     assert bucket.blob("target").download_as_bytes() == data
+
+
+def test_keys_that_objects_are_encrypted_with(bucket):
+    key = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
+    version = f"{key}/cryptoKeyVersions/1"
+
+    def reported(name):
+        return bucket.get_blob(name).kms_key_name
+
+    bucket.blob("plain").upload_from_string(b"plain")
+    bucket.blob("small", kms_key_name=key).upload_from_string(b"small")
+    session = bucket.blob("session", kms_key_name=key)
+    session.chunk_size = 256 * 1024
+    session.upload_from_file(io.BytesIO(os.urandom(300_000)))
+    composed = bucket.blob("composed", kms_key_name=key)
+    composed.compose([bucket.blob("small"), bucket.blob("plain")])
+    rewritten = bucket.blob("rewritten", kms_key_name=key)
+    rewritten.rewrite(bucket.blob("plain"))
+    for name in ("small", "session", "composed", "rewritten"):
+        assert reported(name) == version, name
+    # A copy is encrypted as its bucket says, not as its source; a renamed object is the same object.
+    bucket.copy_blob(bucket.blob("small"), bucket, "copied")
+    assert reported("plain") is None and reported("copied") is None
+    bucket.move_blob(bucket.blob("small"), "moved")
+    assert reported("moved") == version
+    with pytest.raises((exceptions.BadRequest, InvalidResponse)):
+        bucket.blob("bad", kms_key_name="alias/mine").upload_from_string(b"x")

@@ -41,8 +41,16 @@ import Testing
                 environment: environment, transport: transport, now: { 0 })
         }
         #expect(try shared("http://127.0.0.1:1", [:]) == nil)
-        let missing = await failure { () throws(StoreError) in try shared("https://storage.googleapis.com", [:]) }
-        #expect(missing?.message.contains("GOOGLE_APPLICATION_CREDENTIALS") == true)
+        // What is merely found is for Google; what is named is for the endpoint that is used with it.
+        #expect(try shared("https://storage.googleapis.com", [:]) != nil)
+        #expect(try shared("http://127.0.0.1:1", ["CLOUDSDK_CONFIG": "/config"]) == nil)
+        for name in ["GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_HOST", "GCE_METADATA_IP"] {
+            #expect(try shared("http://127.0.0.1:1", [name: "x"]) != nil)
+        }
+        let google = try GCSConfiguration.resolve(environment: [:])
+        #expect(
+            try google.credentials(
+                GoogleIdentity(isAnonymous: true), environment: [:], transport: transport, now: { 0 }) == nil)
         let plain = await failure { () throws(StoreError) in
             try shared("http://example.org", ["GOOGLE_APPLICATION_CREDENTIALS": "/k.json"])
         }

@@ -42,7 +42,11 @@ extension GCSFrontEnd {
     }
 
     /// The attributes of a copy: the source's, or those of the body where it says any.
-    private func attributes(copiedFrom source: StoredObject, _ body: [UInt8]) throws -> ObjectAttributes {
+    ///
+    /// - Parameter key: what the copy is encrypted with; the source's key is not taken over.
+    private func attributes(
+        copiedFrom source: StoredObject, _ body: [UInt8], encryptedWith key: String?
+    ) throws -> ObjectAttributes {
         var attributes = newAttributes()
         let former = source.attributes
         attributes.contentType = former.contentType
@@ -56,14 +60,16 @@ extension GCSFrontEnd {
         for name in ["componentCount", "customTime"] { attributes.extras[name] = former.extras[name] }
         let input = try GCSResourceInput(json: body)
         if input.changesAnything { try input.replace(&attributes) }
+        try attributes.encrypt(with: key ?? input.kmsKeyName)
         return attributes
     }
 
     func copy(_ call: GCSCall, body: [UInt8]) throws -> Response {
         let copying = try copying(call)
+        let attributes = try attributes(
+            copiedFrom: copying.source, body, encryptedWith: call.parameters["destinationKmsKeyName"])
         let stored = try store(
-            copying.target, copying.source.body, attributes(copiedFrom: copying.source, body), in: copying.targetBucket,
-            call.parameters.preconditions())
+            copying.target, copying.source.body, attributes, in: copying.targetBucket, call.parameters.preconditions())
         return try call.reply(stored, in: copying.targetBucket)
     }
 
@@ -105,9 +111,11 @@ extension GCSFrontEnd {
             json.plain(token)
         } else {
             if let token { rewrites.set(token, nil) }
+            let attributes = try attributes(
+                copiedFrom: copying.source, body, encryptedWith: call.parameters["destinationKmsKeyName"])
             let stored = try store(
-                copying.target, copying.source.body, attributes(copiedFrom: copying.source, body),
-                in: copying.targetBucket, call.parameters.preconditions())
+                copying.target, copying.source.body, attributes, in: copying.targetBucket,
+                call.parameters.preconditions())
             json.key("resource")
             let fields = try call.mask()["resource"].map { GCSResourceFields($0) } ?? .all
             GCSObjectResource(origin: call.origin, bucket: copying.targetBucket.name, fields: fields)
@@ -124,9 +132,10 @@ extension GCSFrontEnd {
             throw GCSError.invalid("The source and the destination of a move must differ.")
         }
         try requireNoHold(copying.source, in: copying.sourceBucket)
+        var attributes = try attributes(copiedFrom: copying.source, [], encryptedWith: nil)
+        attributes.extras[GCSEncryptionKey.extra] = copying.source.attributes.extras[GCSEncryptionKey.extra]
         let stored = try store(
-            copying.target, copying.source.body, attributes(copiedFrom: copying.source, []), in: copying.targetBucket,
-            call.parameters.preconditions())
+            copying.target, copying.source.body, attributes, in: copying.targetBucket, call.parameters.preconditions())
         copying.sourceBucket.remove(copying.source.name)
         return try call.reply(stored, in: copying.targetBucket)
     }
@@ -200,6 +209,7 @@ extension GCSFrontEnd {
             parts.append(part)
         }
         try request.destination?.patch(&attributes)
+        try attributes.encrypt(with: call.parameters["kmsKeyName"] ?? request.destination?.kmsKeyName)
         attributes.extras["componentCount"] = String(components)
         let stored = try store(target, whole, attributes, in: bucket, call.parameters.preconditions())
         if request.deleteSourceObjects ?? false {
@@ -224,7 +234,8 @@ extension GCSFrontEnd {
         let name = ObjectName(PercentCoding.decode(path[path.index(after: slash)...]))
         let source = try object(name, in: sourceBucket, generation: generation)
         try call.parameters.headerPreconditions(source: true).requireForWrite(on: source)
-        var attributes = try attributes(copiedFrom: source, [])
+        var attributes = try attributes(
+            copiedFrom: source, [], encryptedWith: call.parameters.header("x-goog-encryption-kms-key-name"))
         if call.parameters.header("x-goog-metadata-directive")?.uppercased() == "REPLACE" {
             let digests = attributes.digests
             let storageClass = attributes.storageClass

@@ -10,6 +10,7 @@ extension GCSFrontEnd {
         let conditions = try call.parameters.preconditions()
         var input = GCSResourceInput()
         if let encoding = call.parameters["contentEncoding"] { input.contentEncoding = .set(encoding) }
+        input.kmsKeyName = call.parameters["kmsKeyName"]
         let sink = try storage.makeWriter(
             expectedLength: call.request.contentLength, digests: digests(toVerify: hashes))
         exchange.streamBody(to: sink) { [self] result in
@@ -47,8 +48,10 @@ extension GCSFrontEnd {
                 guard let name = call.route.key ?? sink.resource.name.map({ ObjectName($0) }) else {
                     throw GCSError.requiredName
                 }
+                var input = sink.resource
+                input.kmsKeyName = call.parameters["kmsKeyName"] ?? input.kmsKeyName
                 let stored = try insert(
-                    writer, name, sink.resource, type: sink.mediaType, sink.resource.hashes(adding: headerHashes),
+                    writer, name, input, type: sink.mediaType, sink.resource.hashes(adding: headerHashes),
                     in: bucket, conditions)
                 exchange.respond(try call.reply(stored, in: bucket))
             } catch {
@@ -71,6 +74,7 @@ extension GCSFrontEnd {
         var attributes = newAttributes()
         attributes.contentType = type
         try input.patch(&attributes)
+        try attributes.encrypt(with: input.kmsKeyName)
         attributes.digests = digests
         return try store(name, body, attributes, in: bucket, conditions)
     }

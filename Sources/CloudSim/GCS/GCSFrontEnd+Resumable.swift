@@ -3,16 +3,18 @@ import NIOHTTP1
 extension GCSFrontEnd {
     func startResumable(_ call: GCSCall, body: [UInt8]) throws -> Response {
         let bucket = try bucket(call.route.bucket)
-        let resource = try GCSResourceInput(json: body)
+        var resource = try GCSResourceInput(json: body)
+        resource.kmsKeyName = call.parameters["kmsKeyName"] ?? resource.kmsKeyName
         guard let name = call.route.key ?? resource.name.map({ ObjectName($0) }) else { throw GCSError.requiredName }
         try Self.validate(name)
         let hashes = try resource.hashes()
         let announced = call.request.header("x-upload-content-length").flatMap { Int($0) }
         let writer = try storage.makeWriter(
             expectedLength: announced, digests: digests(toVerify: hashes).subtracting(.crc32c))
-        // Metadata that is too large is refused before the bytes are sent.
+        // What cannot be taken is refused before the bytes are sent.
         var attributes = ObjectAttributes(etag: "", modified: services.clock.now, generation: 0)
         try resource.patch(&attributes)
+        try attributes.encrypt(with: resource.kmsKeyName)
         let session = GCSResumableSession(
             id: sessions.makeID(), bucket: bucket.name, name: name, started: services.clock.now, resource: resource,
             contentType: call.request.header("x-upload-content-type"),
@@ -129,6 +131,7 @@ extension GCSFrontEnd {
             var attributes = newAttributes()
             attributes.contentType = session.contentType
             try session.resource.patch(&attributes)
+            try attributes.encrypt(with: session.resource.kmsKeyName)
             attributes.digests = digests
             session.finished = try store(session.name, body, attributes, in: bucket, session.conditions)
         } catch {

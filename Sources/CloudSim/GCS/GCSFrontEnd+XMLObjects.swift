@@ -40,6 +40,9 @@ extension GCSFrontEnd {
         headers.add(name: "x-goog-generation", value: String(attributes.generation))
         headers.add(name: "x-goog-metageneration", value: String(attributes.metageneration))
         for hash in GCSHashes.headerValues(attributes.digests) { headers.add(name: "x-goog-hash", value: hash) }
+        if let key = attributes.extras[GCSEncryptionKey.extra] {
+            headers.add(name: "x-goog-encryption-kms-key-name", value: key)
+        }
         headers.add(name: "x-goog-stored-content-encoding", value: attributes.contentEncoding ?? "identity")
         headers.add(name: "x-goog-stored-content-length", value: String(object.size))
         return headers
@@ -59,6 +62,7 @@ extension ObjectAttributes {
             case "cache-control": cacheControl = value
             case "x-goog-storage-class": storageClass = value
             case "x-goog-custom-time": extras["customTime"] = value
+            case "x-goog-encryption-kms-key-name": try encrypt(with: value)
             default:
                 if name.hasPrefix("x-goog-meta-") {
                     metadata.append(MetadataItem(String(name.dropFirst("x-goog-meta-".count)), value))

@@ -148,6 +148,10 @@ struct GCSObjectResource {
             json.key("componentCount")
             json.number(count)
         }
+        if fields.contains(.kmsKeyName), let value = attributes.extras[GCSEncryptionKey.extra] {
+            json.key("kmsKeyName")
+            json.string(value)
+        }
         if fields.contains(.customTime), let value = attributes.extras["customTime"] {
             json.key("customTime")
             json.string(value)

@@ -29,8 +29,9 @@ struct GCSResourceFields: OptionSet {
     static let temporaryHold = Self(rawValue: 1 << 24)
     static let eventBasedHold = Self(rawValue: 1 << 25)
     static let timeDeleted = Self(rawValue: 1 << 26)
+    static let kmsKeyName = Self(rawValue: 1 << 27)
 
-    static let all = Self(rawValue: 1 << 27 - 1)
+    static let all = Self(rawValue: 1 << 28 - 1)
 
     private static let names: [(String, GCSResourceFields)] = [
         ("kind", .kind), ("id", .id), ("selfLink", .selfLink), ("mediaLink", .mediaLink), ("name", .name),
@@ -41,7 +42,7 @@ struct GCSResourceFields: OptionSet {
         ("contentLanguage", .contentLanguage), ("contentDisposition", .contentDisposition),
         ("cacheControl", .cacheControl), ("metadata", .metadata), ("componentCount", .componentCount),
         ("customTime", .customTime), ("temporaryHold", .temporaryHold), ("eventBasedHold", .eventBasedHold),
-        ("timeDeleted", .timeDeleted),
+        ("timeDeleted", .timeDeleted), ("kmsKeyName", .kmsKeyName),
     ]
 
     init(rawValue: UInt32) {

@@ -23,6 +23,8 @@ struct GCSResourceInput: Decodable {
     var customTime = Change<String>.keep
     var temporaryHold: Bool?
     var eventBasedHold: Bool?
+    /// Counts when an object is made; a change of it is not taken.
+    var kmsKeyName: String?
     var metadata = Change<[String: String?]>.keep
 
     init() {}
@@ -42,7 +44,7 @@ struct GCSResourceInput: Decodable {
 
     private enum Member: String, CodingKey {
         case name, bucket, crc32c, md5Hash, contentType, contentEncoding, contentLanguage, contentDisposition
-        case cacheControl, storageClass, customTime, temporaryHold, eventBasedHold, metadata
+        case cacheControl, storageClass, customTime, temporaryHold, eventBasedHold, kmsKeyName, metadata
     }
 
     init(from decoder: any Decoder) throws {
@@ -64,6 +66,7 @@ struct GCSResourceInput: Decodable {
         customTime = try change(.customTime)
         temporaryHold = try members.decodeIfPresent(Bool.self, forKey: .temporaryHold)
         eventBasedHold = try members.decodeIfPresent(Bool.self, forKey: .eventBasedHold)
+        kmsKeyName = try members.decodeIfPresent(String.self, forKey: .kmsKeyName)
         metadata = try change(.metadata)
     }
 }
