@@ -142,6 +142,7 @@ final class DoctorBench: Sendable {
     var sessions: [UploadSession] { state.withLock { $0.sessions } }
 
     func remember(outer key: ObjectKey) { state.withLock { _ = $0.outerKeys.insert(key) } }
+    func forget(outer key: ObjectKey) { state.withLock { _ = $0.outerKeys.remove(key) } }
     func forget(_ key: ObjectKey) { state.withLock { _ = $0.keys.remove(key) } }
     func forget(_ session: UploadSession) { state.withLock { $0.sessions.removeAll { $0 == session } } }
 

@@ -163,8 +163,9 @@ struct DoctorTests {
         let inside = PrefixedStore(whole, prefix: "release/")
         let wide = await Self.examine(inside, around: whole)
         #expect(wide.marks(of: "rights-outside") == [.warning])
-        let narrow = await Self.examine(inside, around: LyingStore(whole, nil, denied: [.list, .put]))
+        let narrow = await Self.examine(inside, around: LyingStore(whole, nil, denied: [.list, .put, .delete]))
         #expect(narrow.marks(of: "rights-outside") == [.ok])
+        #expect(narrow.report.leftBehind.isEmpty)
         #expect(try await whole.list(ListRequest()).objects.isEmpty)
     }
 

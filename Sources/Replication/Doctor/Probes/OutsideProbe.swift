@@ -30,8 +30,10 @@ struct OutsideProbe: DoctorProbe {
                 excess.append("write")
             } catch {
                 switch error.code {
-                case .preconditionFailed: excess.append("write")
-                case .forbidden: break
+                case .preconditionFailed:
+                    bench.forget(outer: key)
+                    excess.append("write")
+                case .forbidden: bench.forget(outer: key)
                 default: throw error
                 }
             }
