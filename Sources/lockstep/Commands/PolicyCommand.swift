@@ -84,19 +84,14 @@ struct PolicyCommand: AsyncParsableCommand {
         return ExitStatus.ok.rawValue
     }
 
-    private func uses(_ context: CommandContext) throws(CommandFailure) -> [PolicyUse] {
-        let tasks = tasks?.tasks ?? Set(PolicyUse.Task.allCases)
-        let source = try context.location(source)
-        let target = try context.location(target)
-        var read = PolicyUse(side: .source, location: source.underlying, tasks: tasks)
-        read.keys = sourceKey
-        read.queue = events
-        var write = PolicyUse(side: .target, location: target.underlying, tasks: tasks)
-        // A vault replaces its own objects, and deletes packs when it is pruned.
-        write.deletes = delete || target.isVault
-        write.keepsDeleted = !permanentDelete && !target.isVault
-        write.delta = delta && !target.isVault
-        write.keys = targetKey
-        return [read, write]
+    private func uses(_ context: CommandContext) throws -> [PolicyUse] {
+        var pair = PolicyPair(source: try context.location(source), target: try context.location(target))
+        pair.deletes = delete
+        pair.keepsDeleted = !permanentDelete
+        pair.delta = delta
+        pair.sourceKeys = sourceKey
+        pair.targetKeys = targetKey
+        pair.queue = events
+        return pair.uses(tasks?.tasks ?? Set(PolicyUse.Task.allCases))
     }
 }

@@ -32,8 +32,6 @@ struct PolicyUse: Sendable {
     var keepsDeleted = true
     /// `sync --delta`.
     var delta = false
-    /// `sync` without `--no-manifest`.
-    var manifest = true
     /// Keys of a key management service that the service encrypts the objects with.
     var keys: [String] = []
     /// Where changes of the source are told.
