@@ -38,6 +38,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C libraries, one Swift importer each.
@@ -87,7 +88,7 @@ let package = Package(
         module("Replication", vocabulary + ["ObjectStores", "Manifests"]),
 
         // What people configure: settings of a pair, and the file that names them.
-        module("Configuration", vocabulary + ["Cryptography", "Manifests", "Replication"]),
+        module("Configuration", vocabulary + ["Cryptography", "Manifests", "Replication", "Yams"]),
 
         // Executables name the concrete stores.
         .executableTarget(

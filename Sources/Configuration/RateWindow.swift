@@ -23,7 +23,7 @@ package struct RateWindow: Sendable, Hashable {
         }
     }
 
-    private static func minute(_ text: String) throws(ScheduleError) -> Int {
+    static func minute(_ text: String) throws(ScheduleError) -> Int {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2,
             parts.allSatisfy({ (1...2).contains($0.utf8.count) && $0.utf8.allSatisfy { 48...57 ~= $0 } }),
@@ -92,4 +92,37 @@ package struct RateWindows: Sendable, Hashable {
 
     /// Whether some window forbids runs.
     package var canClose: Bool { windows.contains { $0.rate == 0 } }
+
+    /// Windows of the week that follows another, until one forbids runs, are at most so many.
+    private static let maxChanges = 10_000
+
+    /// The first moment from this one on that is in a window without runs; nil when there is none.
+    package func nextClosing(from moment: Int64) -> Int64? {
+        guard canClose else { return nil }
+        var moment = moment
+        for _ in 0..<Self.maxChanges {
+            if allowance(at: moment) == .closed { return moment }
+            guard let next = nextChange(after: moment) else { return nil }
+            moment = next
+        }
+        return nil
+    }
+
+    /// Whether the whole week is without runs.
+    var isAlwaysClosed: Bool {
+        Self.minutesOfWeek.allSatisfy { weekday, minute in
+            windows.first { $0.contains(weekday: weekday, minute: minute) }?.rate == 0
+        }
+    }
+
+    /// Two windows that share a minute, if there are.
+    var overlap: (first: Int, second: Int)? {
+        for (weekday, minute) in Self.minutesOfWeek {
+            let open = windows.indices.lazy.filter { windows[$0].contains(weekday: weekday, minute: minute) }.prefix(2)
+            if open.count == 2 { return (open.first!, open.dropFirst().first!) }
+        }
+        return nil
+    }
+
+    private static let minutesOfWeek = (0..<7).flatMap { weekday in (0..<1440).map { (weekday, $0) } }
 }

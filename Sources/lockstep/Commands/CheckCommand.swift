@@ -95,7 +95,7 @@ struct CheckCommand: AsyncParsableCommand {
     }
 
     private func check(_ context: CommandContext) async throws -> Int32 {
-        let collector = try CheckCollector(output, console: context.console, time: context.time)
+        let collector = try CheckCollector(output.output, console: context.console, time: context.time)
         var run = CheckRun(request: try request(context), context: context, observer: collector)
         if output.showsProgress {
             run.watch = { await CheckProgress(console: context.console, checker: $0, time: context.time).run() }

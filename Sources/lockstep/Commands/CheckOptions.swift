@@ -124,6 +124,10 @@ struct CheckOutputOptions: ParsableArguments {
 
     var showsProgress: Bool { !quiet && !noProgress }
 
+    var output: CheckOutput {
+        CheckOutput(combined: combined, html: html, json: json, verbose: verbose, quiet: quiet)
+    }
+
     func validate() throws {
         if verbose, quiet { throw ValidationError("--verbose and --quiet exclude each other") }
         if html == "-" { throw ValidationError("--html needs a file: the page is written when the check has ended") }

@@ -66,13 +66,17 @@ struct CommandContext {
         } catch {
             if let code = interruption.exitCode { throw ExitCode(code) }
             if let error = error as? ValidationError { throw error }
+            if let failure = error as? ConfigurationFailure {
+                for line in failure.lines { console.error(line) }
+                throw ExitCode(ExitStatus.configuration.rawValue)
+            }
             let failure = CommandContext.failure(error, location)
             console.error(failure.description)
             throw ExitCode(failure.status.rawValue)
         }
     }
 
-    private static func failure(_ error: any Error, _ location: String?) -> CommandFailure {
+    static func failure(_ error: any Error, _ location: String?) -> CommandFailure {
         switch error {
         case let failure as CommandFailure: failure
         case let error as StoreError:

@@ -3,6 +3,17 @@ import Replication
 import ReplicationModel
 import Synchronization
 
+/// Where the answer of a check goes.
+struct CheckOutput: Sendable {
+    /// A file for a line per key, `-` for standard output.
+    var combined: String?
+    /// A file for a page.
+    var html: String?
+    var json = false
+    var verbose = false
+    var quiet = false
+}
+
 /// Sends every finding to where it was asked for, and keeps the first ones for the report.
 final class CheckCollector: CheckObserver {
     /// Differences that a table names.
@@ -19,14 +30,17 @@ final class CheckCollector: CheckObserver {
     }
 
     private let state: Mutex<State>
-    private let output: CheckOutputOptions
+    private let output: CheckOutput
     private let console: Console
     private let json: CheckJSONPrinter
 
-    init(_ output: CheckOutputOptions, console: Console, time: any Timekeeper) throws(CommandFailure) {
+    /// - Parameter pair: the pair of the configuration that is checked, in each line for programs.
+    init(
+        _ output: CheckOutput, pair: String? = nil, console: Console, time: any Timekeeper
+    ) throws(CommandFailure) {
         self.output = output
         self.console = console
-        json = CheckJSONPrinter(console: console, time: time)
+        json = CheckJSONPrinter(console: console, time: time, pair: pair)
         var combined: ReportFile?
         if let path = output.combined, path != "-" { combined = try ReportFile(path) }
         state = Mutex(State(combined: combined))

@@ -10,6 +10,8 @@ private struct CheckJSONEvent: Encodable {
     var schema = "lockstep.check/1"
     var event: String
     var time: String
+    /// The pair of the configuration that it is about.
+    var pair: String?
     /// The key; bytes that are not UTF-8 are replaced, and the exact bytes are then in `keyBase64`.
     var key: String?
     var keyBase64: String?
@@ -148,6 +150,7 @@ private struct CheckJSONSummary: Encodable {
 struct CheckJSONPrinter {
     let console: Console
     let time: any Timekeeper
+    var pair: String?
 
     func write(_ finding: CheckFinding) {
         let code = finding.verdict.code
@@ -177,6 +180,8 @@ struct CheckJSONPrinter {
     private var now: String { Format.time(time.now()) }
 
     private func write(_ line: CheckJSONEvent) {
+        var line = line
+        line.pair = pair
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase

@@ -3,13 +3,20 @@ import Synchronization
 
 /// Standard output for data, standard error for talk. Lines of many tasks do not mix, and a progress bar at the bottom of a terminal
 /// is taken away before a line and drawn again after it.
-final class Console: Sendable {
-    private struct State {
-        var bar = ""
-        var dataFailure: Int32 = 0
+struct Console: Sendable {
+    /// What all consoles of the process share.
+    private final class Terminal: Sendable {
+        struct State {
+            var bar = ""
+            var dataFailure: Int32 = 0
+        }
+
+        let state = Mutex(State())
     }
 
-    private let state = Mutex(State())
+    private let terminal = Terminal()
+    /// Whose lines these are, where several speak at once.
+    private var label: String?
     /// Whether standard error is a terminal that a bar can be drawn on.
     let isTerminal: Bool
     /// Whether colours may be used: on a terminal, unless NO_COLOR is set (no-color.org).
@@ -18,6 +25,13 @@ final class Console: Sendable {
     init(environment: [String: String]) {
         isTerminal = isatty(STDERR_FILENO) == 1 && environment["TERM"] != "dumb"
         hasColor = isTerminal && (environment["NO_COLOR"] ?? "").isEmpty
+    }
+
+    /// The same console, saying whose lines these are: `models: …` to people, a first column in data.
+    func labelled(as label: String) -> Console {
+        var console = self
+        console.label = label
+        return console
     }
 
     /// Columns of the terminal, 80 when it does not say.
@@ -29,18 +43,23 @@ final class Console: Sendable {
 
     /// One line of data.
     func data(_ line: String) {
-        state.withLock { state in
+        let line = label.map { "\($0)\t\(line)" } ?? line
+        terminal.state.withLock { state in
             let error = Self.write(line + "\n", to: STDOUT_FILENO)
             if state.dataFailure == 0 { state.dataFailure = error }
         }
     }
 
     /// `errno` of the first line of data that could not be written, 0 if all were. A reader that went away is not a failure.
-    var dataFailure: Int32 { state.withLock { $0.dataFailure == EPIPE ? 0 : $0.dataFailure } }
+    var dataFailure: Int32 { terminal.state.withLock { $0.dataFailure == EPIPE ? 0 : $0.dataFailure } }
 
     /// One line of talk.
-    func say(_ line: String) {
-        state.withLock { state in
+    func say(_ line: String) { write(labelled(line)) }
+
+    private func labelled(_ line: String) -> String { label.map { "\($0): \(line)" } ?? line }
+
+    private func write(_ line: String) {
+        terminal.state.withLock { state in
             if state.bar.isEmpty {
                 Self.write(line + "\n", to: STDERR_FILENO)
             } else {
@@ -50,16 +69,18 @@ final class Console: Sendable {
     }
 
     func warn(_ line: String) {
-        say(hasColor ? "\u{1B}[33mwarning:\u{1B}[0m \(line)" : "warning: \(line)")
+        let line = labelled(line)
+        write(hasColor ? "\u{1B}[33mwarning:\u{1B}[0m \(line)" : "warning: \(line)")
     }
 
     func error(_ line: String) {
-        say(hasColor ? "\u{1B}[31merror:\u{1B}[0m \(line)" : "error: \(line)")
+        let line = labelled(line)
+        write(hasColor ? "\u{1B}[31merror:\u{1B}[0m \(line)" : "error: \(line)")
     }
 
     /// Draws the bar in place of the one before; an empty one takes it away.
     func drawBar(_ bar: String) {
-        state.withLock { state in
+        terminal.state.withLock { state in
             guard state.bar != bar else { return }
             state.bar = bar
             Self.write("\r\u{1B}[K" + bar, to: STDERR_FILENO)

@@ -11,6 +11,8 @@ struct JSONEvent: Encodable {
     var schema = JSONEvent.currentSchema
     var event: String
     var time: String
+    /// The pair of the configuration that it is about.
+    var pair: String?
     /// The key; bytes that are not UTF-8 are replaced, and the exact bytes are then in `keyBase64`.
     var key: String?
     var keyBase64: String?
@@ -21,6 +23,8 @@ struct JSONEvent: Encodable {
     var backup: String?
     var message: String?
     var names: [String]?
+    /// Of a run that came to no summary.
+    var exitCode: Int32?
     var summary: JSONSummary?
 
     init(_ event: String, time: Int64, key: ObjectKey? = nil) {
@@ -139,9 +143,18 @@ extension StoreMeter {
 struct JSONPrinter: ReplicationObserver {
     let console: Console
     let time: any Timekeeper
+    var pair: String?
 
     func handle(_ event: ReplicationEvent) {
         write(line(event))
+    }
+
+    /// A run of a pair that ended before there was anything to sum up.
+    func fail(_ failure: CommandFailure, exitCode: Int32) {
+        var last = JSONEvent("error", time: time.now())
+        last.message = failure.description
+        last.exitCode = exitCode
+        write(last)
     }
 
     func finish(_ report: RunReport) {
@@ -191,6 +204,8 @@ struct JSONPrinter: ReplicationObserver {
     }
 
     private func write(_ line: JSONEvent) {
+        var line = line
+        line.pair = pair
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase

@@ -18,6 +18,8 @@ struct RunReport {
     /// Nanoseconds.
     var elapsed: Int64
     var dryRun: Bool
+    /// The run's time was up because a window without runs began.
+    var windowBegan = false
     /// 130 or 143 when a signal ended the run.
     var exitCode: Int32
 
@@ -25,7 +27,7 @@ struct RunReport {
         switch summary.stop {
         case nil: nil
         case .maxTransfer: "max-transfer"
-        case .maxDuration: "max-duration"
+        case .maxDuration: windowBegan ? "window" : "max-duration"
         case .interrupted: "interrupted"
         }
     }
@@ -67,6 +69,8 @@ struct RunReport {
         if let left = leftText { lines.append(left) }
         switch summary.stop {
         case .maxTransfer: lines.append("stopped at --max-transfer; the next run goes on")
+        case .maxDuration where windowBegan:
+            lines.append("stopped where a window without runs begins; the next run goes on")
         case .maxDuration: lines.append("stopped at --max-duration; the next run goes on")
         case .interrupted: lines.append("interrupted; the next run goes on")
         case nil: break

@@ -25,9 +25,15 @@ struct CheckRun {
     }
 
     private func compare(_ place: PairRequest.Place, _ options: CheckOptions) async throws -> CheckReport {
-        let rate = request.settings.limits.rate.map { ByteRateLimit(bytesPerSecond: $0.bytes, time: context.time) }
+        let pace = Pace(
+            try request.windows ?? RateWindows(otherwise: request.settings.limits.rate?.bytes), time: context.time)
+        guard pace.untilClosing != .zero else {
+            throw CommandFailure(.limit, "nothing runs now: a window with rate 0 is open")
+        }
+        let pacing = Task { await pace.keep() }
+        defer { pacing.cancel() }
         let source = try await context.stores.open(
-            place.location, place.connection, for: .reading, rate: rate, memory: options.memory)
+            place.location, place.connection, for: .reading, rate: pace.limit, memory: options.memory)
         let target = try await context.stores.open(
             request.target.location, request.target.connection, for: .reading, memory: options.memory)
         let ledger =

@@ -15,6 +15,8 @@ struct PairRequest: Sendable {
     /// Where the manifest is published; nil: at the target.
     var control: Place?
     var settings: PairSettings
+    /// When the pair runs at which rate; nil: at the rate of the settings.
+    var windows: RateWindows?
     var keys = KeySelection.all
     var dryRun = false
     /// Continue after whatever manifest is there.
@@ -56,6 +58,8 @@ struct CheckRequest: Sendable {
     var source: Source
     var target: PairRequest.Place
     var settings: CheckSettings
+    /// When the pair runs at which rate; nil: at the rate of the settings.
+    var windows: RateWindows?
     var keys = KeySelection.all
     /// Of the ledgers; nil: the standard directory.
     var state: String?

@@ -19,12 +19,17 @@ struct PairRun {
         var options = request.settings.options(runFolder: runFolder)
         options.dryRun = request.dryRun
         let notices = try request.keys.apply(to: &options)
-        let rate = request.settings.limits.rate.map { ByteRateLimit(bytesPerSecond: $0.bytes, time: context.time) }
+        let pace = Pace(
+            try request.windows ?? RateWindows(otherwise: request.settings.limits.rate?.bytes), time: context.time)
+        let closing = pace.untilClosing
+        guard closing != .zero else { throw CommandFailure(.limit, "nothing runs now: a window with rate 0 is open") }
+        let endsByWindow = closing.map { $0 <= options.maxDuration ?? $0 } ?? false
+        if endsByWindow { options.maxDuration = closing }
         // Out of a vault, memory serves better for blocks of packs, which many parts share, than for parts that wait.
         let parts =
             request.source.location.isVault ? max(Int(options.partSize), options.memory / 2) : options.memory
         let source = try await context.stores.open(
-            request.source.location, request.source.connection, for: .reading, rate: rate,
+            request.source.location, request.source.connection, for: .reading, rate: pace.limit,
             memory: 2 * options.memory - parts)
         let target = try await context.stores.open(
             request.target.location, request.target.connection, for: .writing(source: source.location.description),
@@ -44,7 +49,10 @@ struct PairRun {
         let run = LeasedRun(
             source: source, target: target, pair: pair, manifest: manifest, options: options, pool: pool,
             observer: observer, watch: watch, context: context)
-        let report = try await run.report()
+        let pacing = Task { await pace.keep() }
+        defer { pacing.cancel() }
+        var report = try await run.report()
+        report.windowBegan = endsByWindow && report.summary.stop == .maxDuration
         try await pair.close()
         return report
     }

@@ -1,0 +1,84 @@
+import Configuration
+import Foundation
+
+/// The configuration file of a command: where it is, and what it says.
+struct ConfigurationFile {
+    static let standardPath = "/etc/lockstep/lockstep.yaml"
+    /// One byte more than is read, so that a larger file is noticed.
+    private static let maxBytes = (1 << 20) + 1
+
+    let path: String
+    let configuration: Configuration
+
+    /// - Parameter option: `--config`; nil: `$LOCKSTEP_CONFIG`, else the standard path.
+    static func path(_ option: String?, _ environment: [String: String]) -> String {
+        if let option { return option }
+        if let named = environment["LOCKSTEP_CONFIG"], !named.isEmpty { return named }
+        return standardPath
+    }
+
+    /// Throws a `ConfigurationFailure` that names all problems.
+    static func load(_ option: String?, _ environment: [String: String]) throws -> ConfigurationFile {
+        let path = path(option, environment)
+        let bytes: [UInt8]
+        do throws(FileReadError) {
+            bytes = try readBytes(path, limit: maxBytes)
+        } catch {
+            throw CommandFailure(
+                .configuration, "the configuration \(path) cannot be read: \(error.reason); name one with --config")
+        }
+        let absolute = URL(fileURLWithPath: path).standardizedFileURL
+        let surroundings = ConfigurationSurroundings(
+            environment: environment, directory: absolute.deletingLastPathComponent().path
+        ) { path, limit throws(FileReadError) in try readBytes(path, limit: limit) }
+        let file: ConfigurationFile
+        do throws(ConfigurationError) {
+            file = ConfigurationFile(
+                path: path, configuration: try ConfigurationReader.read(bytes, in: surroundings))
+        } catch {
+            throw ConfigurationFailure(path: path, error: error)
+        }
+        let problems = file.configuration.pairs.flatMap { ConfiguredPair($0, in: file.configuration).problems }
+        guard problems.isEmpty else { throw ConfigurationFailure(path: path, error: ConfigurationError(problems)) }
+        return file
+    }
+
+    /// The pairs of these names, in the order of the file; all without names.
+    func pairs(_ names: [String]) throws(CommandFailure) -> [ConfiguredPair] {
+        for name in names where configuration.pair(name) == nil {
+            let known = configuration.pairs.map(\.name).joined(separator: ", ")
+            throw CommandFailure(.usage, "\(path) has no pair of the name \(name); it has \(known)")
+        }
+        return configuration.pairs.filter { names.isEmpty || names.contains($0.name) }
+            .map { ConfiguredPair($0, in: configuration) }
+    }
+
+    private static func readBytes(_ path: String, limit: Int) throws(FileReadError) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileReadError(String(cString: strerror(errno))) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: min(limit, 64 << 10))
+        while bytes.count < limit {
+            let count = read(descriptor, &piece, min(piece.count, limit - bytes.count))
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw FileReadError(String(cString: strerror(errno))) }
+            guard count > 0 else { break }
+            bytes += piece[..<count]
+        }
+        return bytes
+    }
+}
+
+/// A file with problems: one line each.
+struct ConfigurationFailure: Error, CustomStringConvertible {
+    let path: String
+    let error: ConfigurationError
+
+    var lines: [String] {
+        error.problems.map { "\(path):\($0)" }
+            + (error.further > 0 ? ["and \(error.further) more problems, which are told when these are mended"] : [])
+    }
+
+    var description: String { lines.joined(separator: "\n") }
+}

@@ -1,0 +1,53 @@
+import Configuration
+import ReplicationModel
+
+/// A pair of the configuration, ready to be run as often as somebody likes: by hand, by a timer, by the daemon.
+struct ConfiguredPair: Sendable {
+    let pair: PairConfiguration
+    private let configuration: Configuration
+
+    init(_ pair: PairConfiguration, in configuration: Configuration) {
+        self.pair = pair
+        self.configuration = configuration
+    }
+
+    var name: String { pair.name }
+
+    /// What the configuration cannot know: how this program names states of vaults.
+    var problems: [ConfigurationProblem] {
+        guard let snapshot = pair.source.snapshot, SnapshotArgument(argument: snapshot) == nil else { return [] }
+        return [
+            pair.problem(with: "source.snapshot", "must be a snapshot's number, latest, or a time such as 2026-11-01")
+        ]
+    }
+
+    func request(keys: KeySelection = .all, dryRun: Bool = false, waits: Bool = false) -> PairRequest {
+        var request = PairRequest(source: place(pair.source), target: place(pair.target), settings: pair.settings)
+        request.control = pair.control.map { place($0) }
+        request.windows = pair.windows
+        request.keys = keys
+        request.dryRun = dryRun
+        request.state = StateRequest(path: configuration.state, waits: waits, pair.settings.lease)
+        return request
+    }
+
+    func checkRequest() -> CheckRequest {
+        var request = CheckRequest(
+            source: .place(place(pair.source)), target: place(pair.target), settings: pair.check)
+        request.windows = pair.windows
+        request.state = configuration.state
+        return request
+    }
+
+    private func place(_ settings: PlaceSettings) -> PairRequest.Place {
+        let cloud = settings.cloud.flatMap { configuration.clouds[$0] }
+        var connection = Connection(endpoint: cloud?.endpoint, region: cloud?.region, profile: cloud?.profile)
+        connection.vault.state = configuration.state
+        if let vault = settings.vault.flatMap({ configuration.vaults[$0] }) {
+            connection.vault.passwordFile = vault.passwordFile
+            connection.vault.keyFile = vault.keyFile
+        }
+        connection.vault.snapshot = settings.snapshot.flatMap { SnapshotArgument(argument: $0) }
+        return PairRequest.Place(location: settings.location, connection: connection)
+    }
+}
