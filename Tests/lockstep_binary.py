@@ -74,7 +74,8 @@ class Lockstep:
         self.directory = directory
         self.state = directory / "state"
         self.environment = {
-            "PATH": os.environ["PATH"], "HOME": str(directory), "XDG_STATE_HOME": str(directory / "xdg"), **environment,
+            "PATH": os.environ["PATH"], "HOME": str(directory), "XDG_STATE_HOME": str(directory / "xdg"),
+            "AWS_EC2_METADATA_DISABLED": "true", **environment,
         }
 
     def start(self, *arguments, environment=None, **options):

@@ -15,6 +15,7 @@ package struct AWSSharedFiles: Sendable {
     package let configPath: String
     private let profiles: [String: Profile]
     private let services: [String: Profile]
+    private let sessions: [String: Profile]
 
     /// Larger files are refused: nobody writes so many profiles.
     static let sizeLimit = 1 << 20
@@ -43,6 +44,7 @@ package struct AWSSharedFiles: Sendable {
     ) throws(AWSSharedFileError) {
         var profiles: [String: Profile] = [:]
         var services: [String: Profile] = [:]
+        var sessions: [String: Profile] = [:]
         if let config {
             for (header, properties) in try AWSSharedFileParser(config, path: configPath).sections {
                 if header == "default" {
@@ -52,6 +54,8 @@ package struct AWSSharedFiles: Sendable {
                     profiles[String(header.dropFirst(8)), default: [:]].merge(properties) { _, explicit in explicit }
                 } else if header.hasPrefix("services ") {
                     services[String(header.dropFirst(9))] = properties
+                } else if header.hasPrefix("sso-session ") {
+                    sessions[String(header.dropFirst(12))] = properties
                 }
             }
         }
@@ -62,6 +66,7 @@ package struct AWSSharedFiles: Sendable {
         }
         self.profiles = profiles
         self.services = services
+        self.sessions = sessions
         self.credentialsPath = credentialsPath
         self.configPath = configPath
     }
@@ -80,10 +85,23 @@ package struct AWSSharedFiles: Sendable {
         return profile
     }
 
-    /// The endpoint that a profile sets for S3: its `services` section first, then its own `endpoint_url`.
-    package func endpoint(of profile: Profile) -> String? {
-        if let name = profile["services"], let url = services[name]?["s3.endpoint_url"] { return url }
-        return profile["s3.endpoint_url"] ?? profile["endpoint_url"]
+    /// The `sso-session` section of that name.
+    func session(_ name: String) -> Profile? { sessions[name] }
+
+    /// The endpoint that somebody has set for a service, and where: the service's variable, the one for all, the profile's `services`
+    /// section and its own `endpoint_url`.
+    package func endpoint(
+        of service: AWSServiceName, profile name: String, environment: [String: String]
+    ) -> (value: String, origin: String)? {
+        for variable in ["AWS_ENDPOINT_URL_\(service.setting)", "AWS_ENDPOINT_URL"] {
+            if let value = environment.nonempty(variable) { return (value, variable) }
+        }
+        guard environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] != "true", let profile = profiles[name] else {
+            return nil
+        }
+        let key = "\(service.setting.lowercased()).endpoint_url"
+        let section = profile["services"].flatMap { services[$0]?[key] }
+        return (section ?? profile[key] ?? profile["endpoint_url"]).map { ($0, "endpoint_url of profile \(name)") }
     }
 
     /// The file's text, or nil when it does not exist.

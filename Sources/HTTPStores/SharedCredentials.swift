@@ -21,52 +21,97 @@ package protocol CredentialProvider<Value>: Sendable {
 }
 
 /// The credentials that all requests of one store share: fetched once, refreshed once, however many requests wait.
+///
+/// A refresh belongs to nobody: it goes on when those who wait for it are cancelled.
 package final class SharedCredentials<Value: Sendable & Equatable>: Sendable {
     private typealias Loading = Task<Result<ExpiringCredentials<Value>, StoreError>, Never>
 
+    private struct Current {
+        var value: Value
+        /// Fresh ones are fetched in the background from this time on; nil when they do not expire.
+        var advisory: Int64?
+        /// From this time on nobody gets these any more.
+        var mandatory: Int64?
+    }
+
     private struct State {
-        var current: ExpiringCredentials<Value>?
+        var current: Current?
         var loading: Loading?
+        /// A refresh in the background begins no earlier.
+        var nextAttempt = Int64.min
         /// The first that the service refused since it last accepted any.
         var refused: Value?
     }
 
     private let provider: any CredentialProvider<Value>
-    /// Fresh ones are fetched when less than this is left, in seconds.
     private let margin: Int64
+    private let advisory: Int64
     private let now: @Sendable () -> Int64
     private let state = Mutex(State())
 
-    /// - Parameter now: seconds since 1970.
-    package init(_ provider: any CredentialProvider<Value>, margin: Int64 = 300, now: @escaping @Sendable () -> Int64) {
+    /// Seconds between refreshes in the background, after failures too.
+    private static var pause: Int64 { 60 }
+
+    /// - Parameters:
+    ///   - margin: everybody waits for fresh ones when less than this is left, in seconds. At most a third of the time for which they
+    ///     were valid when they came, so that short-lived ones are used at all.
+    ///   - advisory: fresh ones are fetched in the background, and nobody waits, when less than this is left. At most half of that
+    ///     time. While it fails, the old ones are used until the margin.
+    ///   - now: seconds since 1970.
+    package init(
+        _ provider: any CredentialProvider<Value>, margin: Int64 = 300, advisory: Int64 = 0,
+        now: @escaping @Sendable () -> Int64
+    ) {
         self.provider = provider
         self.margin = margin
+        self.advisory = max(advisory, margin)
         self.now = now
     }
 
     /// Valid credentials; waits for the one refresh under way when there are none.
     package func current() async throws(StoreError) -> Value {
+        let time = now()
         let (ready, loading): (Value?, Loading?) = state.withLock { state in
-            if let current = state.current, current.expiration.map({ $0 - margin > now() }) ?? true {
-                return (current.value, nil)
+            guard let current = state.current, current.mandatory.map({ time < $0 }) ?? true else {
+                return (nil, state.loading ?? begin(&state, time))
             }
-            if let loading = state.loading { return (nil, loading) }
-            let provider = provider
-            let task = Loading {
-                do throws(StoreError) {
-                    let fresh = try await provider.load()
-                    self.finish(fresh)
-                    return .success(fresh)
-                } catch {
-                    self.finish(nil)
-                    return .failure(error)
-                }
+            if let advisory = current.advisory, advisory <= time, state.nextAttempt <= time, state.loading == nil {
+                begin(&state, time)
             }
-            state.loading = task
-            return (nil, task)
+            return (current.value, nil)
         }
         if let ready { return ready }
         return try await loading!.value.get().value
+    }
+
+    @discardableResult
+    private func begin(_ state: inout State, _ time: Int64) -> Loading {
+        let provider = provider
+        let task = Loading {
+            do throws(StoreError) {
+                let fresh = try await provider.load()
+                self.finish(fresh)
+                return .success(fresh)
+            } catch {
+                self.finish(nil)
+                return .failure(error)
+            }
+        }
+        state.nextAttempt = time + Self.pause
+        state.loading = task
+        return task
+    }
+
+    private func finish(_ fresh: ExpiringCredentials<Value>?) {
+        let time = now()
+        state.withLock { state in
+            state.loading = nil
+            guard let fresh else { return }
+            let lifetime = fresh.expiration.map { max($0 - time, 0) } ?? 0
+            state.current = Current(
+                value: fresh.value, advisory: fresh.expiration.map { $0 - min(advisory, lifetime / 2) },
+                mandatory: fresh.expiration.map { $0 - min(margin, lifetime / 3) })
+        }
     }
 
     /// Forgets these credentials because the service called them expired, so that the next request fetches fresh ones. True when that
@@ -87,12 +132,5 @@ package final class SharedCredentials<Value: Sendable & Equatable>: Sendable {
     /// Notes that the service took credentials, so that a later refusal is again the first.
     package func accept() {
         state.withLock { $0.refused = nil }
-    }
-
-    private func finish(_ fresh: ExpiringCredentials<Value>?) {
-        state.withLock { state in
-            state.loading = nil
-            if let fresh { state.current = fresh }
-        }
     }
 }

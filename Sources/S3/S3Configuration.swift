@@ -16,7 +16,9 @@ package struct S3Configuration: Sendable, Hashable {
     package var region: String
     package var addressing: Addressing
 
-    package init(endpoint: Endpoint? = nil, region: String = "us-east-1", addressing: Addressing = .automatic) {
+    package init(
+        endpoint: Endpoint? = nil, region: String = "us-east-1", addressing: Addressing = .automatic
+    ) {
         self.endpoint = endpoint
         self.region = region
         self.addressing = addressing
@@ -46,23 +48,16 @@ package struct S3Configuration: Sendable, Hashable {
         endpoint: String? = nil, region: String? = nil, profile: String? = nil, addressing: Addressing = .automatic,
         environment: [String: String], files: AWSSharedFiles
     ) throws(S3ConfigurationError) -> S3Configuration {
-        func variable(_ name: String) -> (value: String, origin: String)? {
-            environment[name].flatMap { $0.isEmpty ? nil : ($0, name) }
-        }
         let properties: AWSSharedFiles.Profile
-        let name = profile ?? variable("AWS_PROFILE")?.value
+        let name = profile ?? environment["AWS_PROFILE"].flatMap { $0.isEmpty ? nil : $0 }
         do throws(AWSSharedFileError) {
             properties = if let name { try files.namedProfile(name) } else { files.profile("default") ?? [:] }
         } catch {
             throw S3ConfigurationError(message: error.description)
         }
-        let fromProfile = (
-            origin: "endpoint_url of profile \(name ?? "default")",
-            ignored: environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] == "true"
-        )
         let given: (value: String, origin: String)? =
-            endpoint.map { ($0, "the endpoint") } ?? variable("AWS_ENDPOINT_URL_S3") ?? variable("AWS_ENDPOINT_URL")
-            ?? (fromProfile.ignored ? nil : files.endpoint(of: properties).map { ($0, fromProfile.origin) })
+            endpoint.map { ($0, "the endpoint") }
+            ?? files.endpoint(of: .s3, profile: name ?? "default", environment: environment)
         var parsed: Endpoint?
         if let given {
             guard let url = Endpoint(given.value) else {
@@ -73,7 +68,7 @@ package struct S3Configuration: Sendable, Hashable {
             parsed = url
         }
         let region =
-            region ?? variable("AWS_REGION")?.value ?? variable("AWS_DEFAULT_REGION")?.value ?? properties["region"]
+            AWSRegion.configured(region, environment: environment, profile: properties)
             ?? parsed.flatMap { AWSHost($0.host)?.region } ?? "us-east-1"
         guard AWSHost.isRegion(region) else {
             throw S3ConfigurationError(message: "the region must be letters, digits and hyphens, such as eu-west-1")

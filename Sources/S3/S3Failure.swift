@@ -1,4 +1,5 @@
 import AWS
+import HTTPStores
 package import HTTPTransport
 
 /// A reply that is not a success, reduced to what decides about it.
@@ -26,20 +27,12 @@ package struct S3Failure: Sendable {
     init(document: S3ErrorDocument?, status: Int, headers: HTTPHeaders) {
         self.status = status
         self.headers = headers
-        code = Self.readable(document?.code ?? "")
-        message = Self.readable(document?.message ?? "")
+        code = ServerText.readable(document?.code ?? "")
+        message = ServerText.readable(document?.message ?? "")
         condition = document?.condition
         let region = headers["x-amz-bucket-region"] ?? document?.region
         self.region = region.flatMap { AWSHost.isRegion($0) ? $0 : nil }
         location = headers["location"]
-        requestID = (headers["x-amz-request-id"] ?? document?.requestID).map(Self.readable)
-    }
-
-    /// Server text for a terminal: one line of at most 300 characters.
-    private static func readable(_ text: String) -> String {
-        String(
-            text.prefix(300).map {
-                $0.isNewline || $0.unicodeScalars.contains { $0.properties.generalCategory == .control } ? " " : $0
-            })
+        requestID = (headers["x-amz-request-id"] ?? document?.requestID).map(ServerText.readable)
     }
 }

@@ -85,14 +85,12 @@ struct StoreFactory {
             endpoint: connection.endpoint, region: connection.region, profile: connection.profile,
             environment: environment,
             files: files)
-        // Read again at each refresh: whoever rotates the keys of a long run does it in these files.
-        let environment = environment
-        let chain = AWSCredentialChain.standard(
-            profile: connection.profile, environment: environment,
-            files: { () throws(AWSSharedFileError) in try AWSSharedFiles.load(environment: environment) })
+        let credentials = try AWSCredentials.shared(
+            AWSIdentity(profile: connection.profile), region: connection.region, environment: environment,
+            transport: transport, now: seconds)
         let store = S3Store(
-            configuration: configuration, bucket: location.bucket, transport: transport,
-            credentials: SharedCredentials(chain, now: seconds), now: seconds)
+            configuration: configuration, bucket: location.bucket, transport: transport, credentials: credentials,
+            now: seconds)
         return (store, configuration.endpoint?.description ?? "aws", { store.learned })
     }
 

@@ -1,0 +1,24 @@
+package import HTTPStores
+package import ObjectStores
+
+/// The temporary keys of a role for a token of another identity provider: a Kubernetes service account, a CI job.
+///
+/// Whoever provides the token writes it anew before it expires, so its file is read at each refresh.
+package struct WebIdentityAWSCredentials: AWSCredentialProvider {
+    private let role: AWSRole
+    private let tokenFile: String
+    private let surroundings: AWSSurroundings
+    package var place: String { "the web identity token \(tokenFile)" }
+
+    package init(role: AWSRole, tokenFile: String, _ surroundings: AWSSurroundings) {
+        self.role = role
+        self.tokenFile = tokenFile
+        self.surroundings = surroundings
+    }
+
+    package func loadIfConfigured() async throws(StoreError) -> ExpiringCredentials<AWSCredentials>? {
+        let token = try SmallFile.text(tokenFile, called: "the web identity token")
+        guard !token.isEmpty else { throw .credentials("the web identity token \(tokenFile) is empty") }
+        return try await SecurityTokenService(surroundings).assume(role, webIdentity: token)
+    }
+}
