@@ -15,10 +15,14 @@ package struct S3Configuration: Sendable, Hashable {
     /// For the signature. Amazon corrects a wrong one, see `S3ServerFacts`.
     package var region: String
     package var addressing: Addressing
+    /// Of what is written; nil leaves it to the bucket.
+    package var encryption: S3Encryption?
 
     package init(
-        endpoint: Endpoint? = nil, region: String = "us-east-1", addressing: Addressing = .automatic
+        endpoint: Endpoint? = nil, region: String = "us-east-1", addressing: Addressing = .automatic,
+        encryption: S3Encryption? = nil
     ) {
+        self.encryption = encryption
         self.endpoint = endpoint
         self.region = region
         self.addressing = addressing

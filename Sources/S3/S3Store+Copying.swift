@@ -49,6 +49,7 @@ extension S3Store {
             put.headers.append(request.condition)
             put.headers.append("x-amz-copy-source", copySource(request.source))
             put.headers.append("x-amz-copy-source-if-match", request.sourceVersion.quoted)
+            put.headers.append(configuration.encryption)
             // So that the copy has, and the reply names, a full-object checksum whatever the source has.
             if let algorithm { put.headers.append("x-amz-checksum-algorithm", algorithm.name) }
             put.timeouts = .patient

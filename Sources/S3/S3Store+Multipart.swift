@@ -14,6 +14,7 @@ extension S3Store {
             var post = S3Request(.beginUpload, .post, key: request.key)
             post.query.append("uploads")
             post.headers.append(attributes)
+            post.headers.append(configuration.encryption)
             if let algorithm {
                 post.headers.append("x-amz-checksum-algorithm", algorithm.name)
                 // Only full-object sums describe the bytes whatever the parts were.

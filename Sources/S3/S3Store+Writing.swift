@@ -11,6 +11,7 @@ extension S3Store {
         let (response, algorithm) = try await withChecksum(knownFacts.checksum) { algorithm throws(StoreError) in
             var put = S3Request(.put, .put, key: request.key)
             put.headers.append(attributes)
+            put.headers.append(configuration.encryption)
             put.headers.append(request.condition)
             put.headers.appendChecksum(algorithm, of: request.digest)
             if let body = request.body {

@@ -58,7 +58,8 @@ extension S3FrontEnd {
                 number: item.number, size: item.part.body.count, etag: item.part.etag,
                 values: value.map { [checksum.algorithm.elementName: $0] } ?? [:])
         }
-        attributes.etag = multipartETag(parts.map(\.part))
+        // With KMS the ETag is not a digest of the parts' bytes.
+        attributes.etag = multipartETag(parts.map(\.part), isDigest: attributes.extras["sse"] == nil)
         attributes.modified = services.clock.now
         attributes.created = attributes.modified
         attributes.generation = storage.nextGeneration()
@@ -150,8 +151,8 @@ extension S3FrontEnd {
         return result
     }
 
-    private func multipartETag(_ parts: [UploadedPart]) -> String {
-        let hashes = parts.compactMap(\.digests.md5)
+    private func multipartETag(_ parts: [UploadedPart], isDigest: Bool) -> String {
+        let hashes = isDigest ? parts.compactMap(\.digests.md5) : []
         let bytes = hashes.count == parts.count ? MD5.hash(hashes.flatMap { $0 }) : storage.randomBytes(16)
         return "\"\(Hex.encode(bytes))-\(parts.count)\""
     }
@@ -170,7 +171,7 @@ extension S3FrontEnd {
         }
         body.raw("</CompleteMultipartUploadResult>")
         var headers = standardHeaders()
-        headers.add(name: "x-amz-server-side-encryption", value: object.attributes.extras["sse"] ?? "AES256")
+        S3Encryption.write(object.attributes, to: &headers)
         if let version = object.attributes.versionID { headers.add(name: "x-amz-version-id", value: version) }
         return xml(body, headers)
     }

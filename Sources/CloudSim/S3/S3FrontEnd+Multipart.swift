@@ -26,6 +26,7 @@ extension S3FrontEnd {
             body.element("UploadId", id)
             body.raw("</InitiateMultipartUploadResult>")
             var headers = self.standardHeaders()
+            S3Encryption.write(attributes, to: &headers)
             if checksum.isDeclared {
                 headers.add(name: "x-amz-checksum-algorithm", value: checksum.algorithm.rawValue)
                 headers.add(name: "x-amz-checksum-type", value: checksum.type.rawValue)
@@ -81,7 +82,7 @@ extension S3FrontEnd {
                 upload.parts[number] = part
                 var headers = self.standardHeaders()
                 headers.add(name: "ETag", value: part.etag)
-                headers.add(name: "x-amz-server-side-encryption", value: "AES256")
+                S3Encryption.write(upload.attributes, to: &headers)
                 let shown = claimed.algorithm ?? (declared.isDeclared ? declared.algorithm : nil)
                 if let shown, let value = shown.base64(digests) { headers.add(name: shown.headerName, value: value) }
                 return Response(.ok, headers: headers)

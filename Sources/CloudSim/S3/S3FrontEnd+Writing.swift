@@ -46,7 +46,7 @@ extension S3FrontEnd {
         var headers = standardHeaders()
         headers.add(name: "ETag", value: object.attributes.etag)
         S3Checksum(object.attributes)?.add(to: &headers)
-        headers.add(name: "x-amz-server-side-encryption", value: object.attributes.extras["sse"] ?? "AES256")
+        S3Encryption.write(object.attributes, to: &headers)
         if let version = object.attributes.versionID { headers.add(name: "x-amz-version-id", value: version) }
         return headers
     }

@@ -31,9 +31,6 @@ enum S3Headers {
 
     /// Storage class, encryption and redirect: set by the copy request itself, whatever its metadata directive.
     static func readPlacement(_ request: Request, into attributes: inout ObjectAttributes) throws(S3Error) {
-        if request.headers.contains(name: "x-amz-server-side-encryption-customer-algorithm") {
-            throw .notImplemented("x-amz-server-side-encryption-customer-algorithm")
-        }
         if let storageClass = request.header("x-amz-storage-class") {
             guard storageClasses.contains(storageClass) else {
                 throw S3Error(400, "InvalidStorageClass", "The storage class you specified is not valid")
@@ -43,7 +40,7 @@ enum S3Headers {
             attributes.storageClass = nil
         }
         attributes.isArchived = isArchive(attributes.storageClass)
-        attributes.extras["sse"] = request.header("x-amz-server-side-encryption").flatMap { $0 == "AES256" ? nil : $0 }
+        try S3Encryption.read(request, into: &attributes)
         attributes.extras["redirect"] = request.header("x-amz-website-redirect-location")
     }
 
@@ -91,7 +88,7 @@ enum S3Headers {
         if let value = attributes.expires { headers.add(name: "Expires", value: value) }
         if let value = attributes.storageClass { headers.add(name: "x-amz-storage-class", value: value) }
         if let value = attributes.versionID { headers.add(name: "x-amz-version-id", value: value) }
-        headers.add(name: "x-amz-server-side-encryption", value: attributes.extras["sse"] ?? "AES256")
+        S3Encryption.write(attributes, to: &headers)
         if let value = attributes.extras["redirect"] {
             headers.add(name: "x-amz-website-redirect-location", value: value)
         }
