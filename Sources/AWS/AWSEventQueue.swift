@@ -102,7 +102,7 @@ package struct AWSEventQueue: EventQueue {
     /// - Parameters:
     ///   - url: of the queue, as Amazon shows it: `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`.
     ///   - region: nil takes it from the URL; another server than Amazon's is asked as `us-east-1` then.
-    ///   - endpoint: where requests go instead of the URL's host. See `endpoint(environment:profile:)`.
+    ///   - endpoint: where requests go instead of the URL's host. See `AWSServiceAddress.configured`.
     ///   - now: seconds since 1970.
     package init(
         url: String, region: String?, endpoint: Endpoint?, credentials: SharedCredentials<AWSCredentials>,
@@ -129,13 +129,6 @@ package struct AWSEventQueue: EventQueue {
             now: now)
         self.url = url
         name = "queue \(queue) at \(parsed.host)"
-    }
-
-    /// The endpoint that somebody has set for queues, as Amazon's tools look for it; nil when none is.
-    package static func endpoint(
-        environment: [String: String], profile: String? = nil
-    ) throws(StoreError) -> Endpoint? {
-        try AWSSharedFiles.endpoint(of: .sqs, environment: environment, profile: profile)
     }
 
     package func receive(
@@ -191,7 +184,7 @@ package struct AWSEventQueue: EventQueue {
 
     private func explain(_ failure: AWSFailure) -> StoreError? {
         func error(_ code: StoreError.Code, _ advice: String) -> StoreError {
-            var error = failure.error(.head, "\(name): \(advice)", now: 0)
+            var error = failure.error(.head, of: name, "\(name): \(advice)", now: 0)
             error.code = code
             error.retry = .never
             return error

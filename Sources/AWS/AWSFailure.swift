@@ -57,6 +57,9 @@ package struct AWSFailure: Sendable {
         ["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"].contains(code)
     }
 
+    /// Whether the service is at fault, and only for now.
+    var isPassing: Bool { verdict.retry == .transient && !isExpiry }
+
     /// Whether the request was refused because of its time.
     var isSkew: Bool {
         switch code {
@@ -70,14 +73,15 @@ package struct AWSFailure: Sendable {
     /// The error of a call, as far as all services mean the same.
     ///
     /// - Parameters:
-    ///   - advice: what was refused and what to do, for people.
+    ///   - host: who was asked.
+    ///   - advice: what was refused and what to do, for people; not said when the service itself is at fault.
     ///   - isQuoted: whether the service's own words may be shown: not where it was sent a secret that it might repeat.
     ///   - now: seconds since 1970.
     package func error(
-        _ operation: StoreOperation, _ advice: String, isQuoted: Bool = true, now: Int64
+        _ operation: StoreOperation, of host: String, _ advice: String, isQuoted: Bool = true, now: Int64
     ) -> StoreError {
         let (errorCode, retry) = verdict
-        var text = advice
+        var text = isPassing ? "\(host) cannot answer now" : advice
         let words = [code, isQuoted ? message : ""].filter { !$0.isEmpty }.joined(separator: ": ")
         text += words.isEmpty ? " (HTTP \(status))" : " (the service says: \(words))"
         var delayed = retry
@@ -87,7 +91,7 @@ package struct AWSFailure: Sendable {
             requestID: requestID)
     }
 
-    private var verdict: (StoreError.Code, StoreError.Retry) {
+    private var verdict: (code: StoreError.Code, retry: StoreError.Retry) {
         if isExpiry { return (.unauthenticated, .transient) }
         if code.hasPrefix("Throttl") || code.hasPrefix("TooManyRequests") || code.hasPrefix("RequestThrottled")
             || code == "RequestLimitExceeded" || code == "SlowDown" || status == 429

@@ -61,12 +61,13 @@ final class AWSJSONClient: Sendable {
                     isSecond = true
                     continue
                 }
-                var error = failure.error(.head, "\(endpoint.host) calls the credentials expired", now: now())
+                var error = failure.error(
+                    .head, of: endpoint.host, "\(endpoint.host) calls the credentials expired", now: now())
                 error.retry = .never
                 throw error
             }
             throw explain(failure)
-                ?? failure.error(.head, "\(endpoint.host) refuses \(operation)", now: now())
+                ?? failure.error(.head, of: endpoint.host, "\(endpoint.host) refuses \(operation)", now: now())
         }
     }
 

@@ -65,7 +65,7 @@ package struct AWSKeyService: KeyService {
     /// - Parameters:
     ///   - key: an ARN of a key or of an alias; or a key's id or `alias/NAME`, and then with the region.
     ///   - region: nil takes it from the ARN.
-    ///   - endpoint: nil is Amazon's host of the region. See `endpoint(environment:profile:)`.
+    ///   - endpoint: nil is Amazon's host of the region. See `AWSServiceAddress.configured`.
     ///   - now: seconds since 1970.
     package init(
         key: String, region: String?, endpoint: Endpoint?, credentials: SharedCredentials<AWSCredentials>,
@@ -90,13 +90,6 @@ package struct AWSKeyService: KeyService {
         parameters = ["key": key, "region": region]
         self.key = key
         self.now = now
-    }
-
-    /// The endpoint that somebody has set for the key service, as Amazon's tools look for it; nil when none is.
-    package static func endpoint(
-        environment: [String: String], profile: String? = nil
-    ) throws(StoreError) -> Endpoint? {
-        try AWSSharedFiles.endpoint(of: .kms, environment: environment, profile: profile)
     }
 
     /// The region in an ARN; nil for a key's id and an alias without one.
@@ -141,7 +134,8 @@ package struct AWSKeyService: KeyService {
 
     private func explain(_ failure: AWSFailure, _ what: String) -> StoreError? {
         func error(_ code: StoreError.Code, _ advice: String) -> StoreError {
-            var error = failure.error(.head, "the key \(key) \(what): \(advice)", isQuoted: false, now: now())
+            var error = failure.error(
+                .head, of: "the key service", "the key \(key) \(what): \(advice)", isQuoted: false, now: now())
             error.code = code
             error.retry = .never
             return error

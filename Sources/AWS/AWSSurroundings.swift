@@ -124,23 +124,25 @@ package struct AWSServiceAddress: Sendable {
     }
 }
 
-extension AWSSharedFiles {
-    /// The endpoint that somebody has set for a service that is asked directly; nil when none is.
+extension AWSServiceAddress {
+    /// What somebody has set for a service that is asked directly; nil for what is not set.
     ///
     /// - Parameter profile: nil is `AWS_PROFILE` or the default one.
-    static func endpoint(
-        of service: AWSServiceName, environment: [String: String], profile: String?
-    ) throws(StoreError) -> Endpoint? {
+    package static func configured(
+        _ service: AWSServiceName, environment: [String: String], profile: String? = nil
+    ) throws(StoreError) -> (endpoint: Endpoint?, region: String?) {
         let files: AWSSharedFiles
         do throws(AWSSharedFileError) {
-            files = try load(environment: environment)
+            files = try AWSSharedFiles.load(environment: environment)
         } catch {
             throw .credentials(error.description)
         }
         let name = profile ?? environment.nonempty("AWS_PROFILE") ?? "default"
-        guard let given = files.endpoint(of: service, profile: name, environment: environment) else { return nil }
-        // The region plays no part where an endpoint is given.
-        return try AWSServiceAddress(service, region: "us-east-1", endpoint: given).endpoint
+        let region = AWSRegion.configured(nil, environment: environment, profile: files.profile(name) ?? [:])
+        guard let given = files.endpoint(of: service, profile: name, environment: environment) else {
+            return (nil, region)
+        }
+        return (try AWSServiceAddress(service, region: region ?? "us-east-1", endpoint: given).endpoint, region)
     }
 }
 

@@ -50,7 +50,8 @@ package struct ContainerAWSCredentials: AWSCredentialProvider {
         }
         guard response.status == 200 else {
             throw AWSFailure(response).error(
-                .head, "\(endpoint.origin) gives no credentials for this container; check the role of its task or pod",
+                .head, of: endpoint.origin,
+                "\(endpoint.origin) gives no credentials for this container; check the role of its task or pod",
                 isQuoted: false, now: surroundings.now())
         }
         return try AWSCredentialDocument.credentials(in: response.body, of: .service, from: endpoint.origin)

@@ -80,7 +80,8 @@ package struct SSOAWSCredentials: AWSCredentialProvider {
                 response.status == 401
                 ? "the session of profile \(profile) has ended; run `aws sso login --profile \(profile)`"
                 : "\(address.endpoint.host) gives no keys of role \(role) in account \(account); check that it is assigned to you"
-            throw AWSFailure(response).error(.head, advice, isQuoted: false, now: surroundings.now())
+            throw AWSFailure(response).error(
+                .head, of: address.endpoint.host, advice, isQuoted: false, now: surroundings.now())
         }
         guard let keys = (try? JSONDecoder().decode(Reply.self, from: Data(response.body)))?.roleCredentials else {
             throw StoreError(

@@ -127,7 +127,7 @@ struct SSOToken {
         }
         guard response.status == 200 else {
             throw AWSFailure(response).error(
-                .head, "\(address.endpoint.host) renews no token", isQuoted: false, now: now)
+                .head, of: address.endpoint.host, "\(address.endpoint.host) renews no token", isQuoted: false, now: now)
         }
         guard let reply = try? JSONDecoder().decode(Reply.self, from: Data(response.body)),
             !reply.accessToken.isEmpty, reply.accessToken.utf8.allSatisfy({ (0x21...0x7E).contains($0) })

@@ -39,7 +39,7 @@ struct SecurityTokenService {
                 ? "the credentials that should assume \(role.arn) have expired; renew them"
                 : "\(address.endpoint.host) does not let these credentials assume \(role.arn); "
                     + "check the role's trust policy, its external id, and their right to sts:AssumeRole"
-            throw failure.error(.head, advice, now: surroundings.now())
+            throw failure.error(.head, of: address.endpoint.host, advice, now: surroundings.now())
         }
         return try Self.credentials(in: response, address)
     }
@@ -60,7 +60,7 @@ struct SecurityTokenService {
         }
         guard response.status == 200 else {
             var error = AWSFailure(response).error(
-                .head,
+                .head, of: address.endpoint.host,
                 "\(address.endpoint.host) does not give the role \(role.arn) for the web identity token; check that the role trusts "
                     + "its issuer and subject, and that the token has not expired", isQuoted: false,
                 now: surroundings.now())

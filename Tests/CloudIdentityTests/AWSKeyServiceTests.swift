@@ -144,12 +144,14 @@ import Testing
     }
 
     @Test func theEndpointIsLookedForAsAmazonsToolsDo() throws {
-        let home = ["HOME": "/nonexistent"]
-        #expect(try AWSKeyService.endpoint(environment: home) == nil)
-        let both = ["AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_KMS": "http://127.0.0.1:2"]
-        #expect(try AWSKeyService.endpoint(environment: home.merging(both) { $1 })?.port == 2)
-        #expect(throws: StoreError.self) {
-            try AWSKeyService.endpoint(environment: home.merging(["AWS_ENDPOINT_URL": "kms"]) { $1 })
+        func found(_ environment: [String: String]) throws -> (endpoint: Endpoint?, region: String?) {
+            try AWSServiceAddress.configured(
+                .kms, environment: ["HOME": "/nonexistent"].merging(environment) { $1 })
         }
+        #expect(try found([:]).endpoint == nil && found([:]).region == nil)
+        let both = ["AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_KMS": "http://127.0.0.1:2"]
+        #expect(try found(both).endpoint?.port == 2)
+        #expect(try found(["AWS_REGION": "eu-north-1"]).region == "eu-north-1")
+        #expect(throws: StoreError.self) { try found(["AWS_ENDPOINT_URL": "kms"]) }
     }
 }

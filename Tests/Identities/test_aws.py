@@ -93,13 +93,13 @@ def test_container(user, place, services):
         place, AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{services.url}/container",
         AWS_CONTAINER_AUTHORIZATION_TOKEN=services.container_token,
     )
-    refused = user.list(place, expect=4, AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{services.url}/container", AWS_CONTAINER_AUTHORIZATION_TOKEN="canary")
+    refused = user.list(place, expect=78, AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{services.url}/container", AWS_CONTAINER_AUTHORIZATION_TOKEN="canary")
     assert "role of its task or pod" in refused.err
 
 
 @pytest.mark.parametrize("url", ["http://192.0.2.7/x", "http://169.254.169.254/x", "http://example.invalid/x"])
 def test_container_tokens_go_to_nobody_else(user, place, url):
-    outcome = user.list(place, expect=4, AWS_CONTAINER_CREDENTIALS_FULL_URI=url, AWS_CONTAINER_AUTHORIZATION_TOKEN="canary")
+    outcome = user.list(place, expect=78, AWS_CONTAINER_CREDENTIALS_FULL_URI=url, AWS_CONTAINER_AUTHORIZATION_TOKEN="canary")
     assert "169.254.170.23" in outcome.err
 
 
@@ -107,7 +107,7 @@ def test_instance(user, place, services):
     settings = {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": services.url}
     user.list(place, **settings)
     assert services.calls == ["instance-session", "instance"]
-    nothing = user.list(place, expect=4, **{**settings, "AWS_EC2_METADATA_DISABLED": "true"})
+    nothing = user.list(place, expect=78, **{**settings, "AWS_EC2_METADATA_DISABLED": "true"})
     assert "no AWS credentials found" in nothing.err and "AWS_EC2_METADATA_DISABLED" in nothing.err
     assert services.calls == ["instance-session", "instance"]
 
@@ -119,10 +119,10 @@ def test_web_identity(user, place, services):
     user.list(place, **environment)
     assert services.calls == ["web-identity"] and services.asked == (ROLE, "pod")
     token.write_text("canary-other")
-    refused = user.list(place, expect=4, **environment)
+    refused = user.list(place, expect=78, **environment)
     assert "InvalidIdentityToken" in refused.err and ROLE in refused.err
     token.unlink()
-    assert str(token) in user.list(place, expect=4, **environment).err
+    assert str(token) in user.list(place, expect=78, **environment).err
 
 
 def test_a_role_of_a_profile(user, place, services):
@@ -162,7 +162,7 @@ START = "sso_start_url = https://corp.example/start\nsso_region = eu-west-1\n"
 
 def test_single_sign_on(user, place, services):
     user.config(f"[profile s]\nsso_session = corp\n{SSO}[sso-session corp]\n{START}[profile old]\n{SSO}{START}")
-    missing = user.list(place, expect=4, AWS_PROFILE="s")
+    missing = user.list(place, expect=78, AWS_PROFILE="s")
     assert "aws sso login --profile s" in missing.err
     sso_cache(user, "corp", accessToken=services.sso_token, expiresAt=later(3600))
     user.list(place, AWS_PROFILE="s")
@@ -170,7 +170,7 @@ def test_single_sign_on(user, place, services):
     sso_cache(user, "https://corp.example/start", accessToken=services.sso_token, expiresAt=later(3600).replace("Z", "UTC"))
     user.list(place, AWS_PROFILE="old")
     sso_cache(user, "corp", accessToken="canary-gone", expiresAt=later(3600))
-    assert "aws sso login --profile s" in user.list(place, expect=4, AWS_PROFILE="s").err
+    assert "aws sso login --profile s" in user.list(place, expect=78, AWS_PROFILE="s").err
 
 
 def test_a_token_of_single_sign_on_is_renewed_and_kept(user, place, services):
@@ -196,9 +196,9 @@ def test_a_program(user, place, services):
     user.config(f"[profile p]\ncredential_process = python3 \"{script}\" 'a b' $HOME\n")
     user.list(place, AWS_PROFILE="p")
     script.write_text("import sys\nprint('canary')\nprint('canary', file=sys.stderr)\nsys.exit(9)\n")
-    assert "exit status 9" in user.list(place, expect=4, AWS_PROFILE="p").err
+    assert "exit status 9" in user.list(place, expect=78, AWS_PROFILE="p").err
     user.config("[profile p]\ncredential_process = /nonexistent/helper canary\n")
-    assert "/nonexistent/helper" in user.list(place, expect=4, AWS_PROFILE="p").err
+    assert "/nonexistent/helper" in user.list(place, expect=78, AWS_PROFILE="p").err
 
 
 def container(services):
@@ -235,7 +235,8 @@ def test_moto_knows_the_role(user, moto, tmp_path):
     }
     iam = boto3.client("iam", **settings)
     name = f"reader-{uuid.uuid4().hex[:8]}"
-    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    trust = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}'
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}'
     iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=policy)
     place = moto.bucket().fill({"found.txt": b"x"})
@@ -249,5 +250,46 @@ def test_moto_knows_the_role(user, moto, tmp_path):
         f"[profile work]\nrole_arn = {arn}\nsource_profile = base\n[profile base]\naws_access_key_id = {moto.access_key}\n"
         "aws_secret_access_key = canary-wrong\n"
     )
-    refused = user.list(place, expect=4, AWS_PROFILE="work", AWS_REGION="us-east-1", **endpoints)
+    refused = user.list(place, expect=78, AWS_PROFILE="work", AWS_REGION="us-east-1", **endpoints)
     assert "SignatureDoesNotMatch" in refused.err
+
+
+def test_a_vault_that_only_amazons_key_service_opens(user, moto, tmp_path):
+    settings = {
+        "endpoint_url": moto.endpoint, "region_name": "us-east-1", "aws_access_key_id": moto.access_key,
+        "aws_secret_access_key": moto.secret_key,
+    }
+    kms = boto3.client("kms", **settings)
+    first, second = (kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
+    alias = f"alias/vault-{uuid.uuid4().hex[:8]}"
+    kms.create_alias(AliasName=alias, TargetKeyId=second.rsplit("/", 1)[1])
+    environment = {
+        "AWS_ENDPOINT_URL_KMS": moto.endpoint, "AWS_ACCESS_KEY_ID": moto.access_key, "AWS_SECRET_ACCESS_KEY": moto.secret_key,
+        "AWS_REGION": "us-east-1",
+    }
+
+    def run(*arguments, expect=0, **variables):
+        outcome = user.run(*arguments, "--state", user.state, expect=expect, environment={**environment, **variables})
+        assert CANARIES not in outcome.stdout + outcome.stderr
+        return outcome
+
+    url = f"vault+file://{tmp_path}/vault"
+    run("vault", "init", url, "--kms", f"aws-kms:{first}")
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "found.txt").write_bytes(b"x" * 5000)
+    run("sync", source, url, "--kms", f"aws-kms:{first}")
+    assert "found.txt" in run("ls", url, "--kms", f"aws-kms:{first}").out
+    run("vault", "key", "add", url, "--kms", f"aws-kms:{first}", "--new-kms", f"aws-kms:{alias}")
+    assert "found.txt" in run("ls", url, "--kms", f"aws-kms:{alias}").out
+    # Neither a key that did not close it, nor one that is not there, nor one of somebody else opens it.
+    third = kms.create_key()["KeyMetadata"]["Arn"]
+    assert "aws-kms" in run("ls", url, "--kms", f"aws-kms:{third}", expect=78).err
+    run("ls", url, "--kms", "aws-kms:arn:aws:kms:eu-west-1:1:alias/none", expect=78)
+    wrong = run("ls", url, "--kms", f"aws-kms:{first}", expect=78, AWS_SECRET_ACCESS_KEY="canary-wrong")
+    assert "aws-kms" in wrong.err or "refuses" in wrong.err
+    assert "region" in run("ls", url, "--kms", "aws-kms:alias/x", expect=78, AWS_REGION="").err
+    unencrypted = run("ls", url, "--kms", f"aws-kms:{first}", expect=78, AWS_ENDPOINT_URL_KMS="http://kms.example.org")
+    assert "unencrypted" in unencrypted.err
+    kms.disable_key(KeyId=first)
+    assert "disabled" in run("ls", url, "--kms", f"aws-kms:{first}", expect=None).err

@@ -21,7 +21,9 @@ def test_the_services_are_understood(moto):  # noqa: F811
         "aws_secret_access_key": moto.secret_key,
     }
     iam, kms, sqs, s3 = (boto3.client(name, **settings) for name in ("iam", "kms", "sqs", "s3"))
-    role = iam.create_role(RoleName="peer", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    trusted = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName="peer", AssumeRolePolicyDocument=trusted)["Role"]["Arn"]
     allowed = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]})
     iam.put_role_policy(RoleName="peer", PolicyName="keys", PolicyDocument=allowed)
     keys = [kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2)]

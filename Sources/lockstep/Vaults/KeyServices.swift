@@ -1,3 +1,4 @@
+import AWS
 import ArgumentParser
 import Cryptography
 import Google
@@ -12,6 +13,7 @@ import ObjectStores
 /// credentials are shown to.
 struct KeyServiceAddress: ExpressibleByArgument, Hashable, Sendable, CustomStringConvertible {
     enum Kind: String, CaseIterable {
+        case aws = "aws-kms"
         case google = "gcp-kms"
         case hashiCorp = "hashicorp-transit"
     }
@@ -52,6 +54,7 @@ struct KeyServices: Sendable {
 
     private func service(_ address: KeyServiceAddress) throws(StoreError) -> any KeyService {
         switch address.kind {
+        case .aws: try aws(address.key)
         case .google: try google(address.key)
         case .hashiCorp: try hashiCorp(address.key)
         }
@@ -62,6 +65,18 @@ struct KeyServices: Sendable {
             GoogleIdentity(), scope: .platform, environment: environment, transport: transport, now: seconds)
         return try GoogleKeyService(
             key: key, endpoint: try GoogleKeyService.endpoint(environment: environment), credentials: credentials,
+            transport: transport, now: seconds)
+    }
+
+    private func aws(_ key: String) throws(StoreError) -> any KeyService {
+        let (endpoint, region) = try AWSServiceAddress.configured(.kms, environment: environment)
+        let shared = try AWSCredentials.shared(
+            AWSIdentity(), region: nil, environment: environment, transport: transport, now: seconds)
+        guard let credentials = shared else {
+            throw StoreError(.unauthenticated, .head, message: "the key service answers nobody without credentials")
+        }
+        return try AWSKeyService(
+            key: key, region: key.hasPrefix("arn:") ? nil : region, endpoint: endpoint, credentials: credentials,
             transport: transport, now: seconds)
     }
 
