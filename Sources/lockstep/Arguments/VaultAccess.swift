@@ -96,7 +96,8 @@ struct VaultKeyOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A key of a key service that opens the vault ($LOCKSTEP_VAULT_KMS): gcp-kms:projects/P/locations/L/keyRings/R/cryptoKeys/K, "
+            "A key of a key service that opens the vault ($LOCKSTEP_VAULT_KMS): azure-key-vault:https://VAULT.vault.azure.net/keys/NAME, "
+                + "gcp-kms:projects/P/locations/L/keyRings/R/cryptoKeys/K, "
                 + "hashicorp-transit:MOUNT/KEY at $VAULT_ADDR.",
             valueName: "kind:key"))
     var kms: KeyServiceAddress?

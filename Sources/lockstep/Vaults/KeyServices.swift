@@ -1,5 +1,6 @@
 import AWS
 import ArgumentParser
+import Azure
 import Cryptography
 import Google
 import HTTPStores
@@ -14,6 +15,7 @@ import ObjectStores
 struct KeyServiceAddress: ExpressibleByArgument, Hashable, Sendable, CustomStringConvertible {
     enum Kind: String, CaseIterable {
         case aws = "aws-kms"
+        case azure = "azure-key-vault"
         case google = "gcp-kms"
         case hashiCorp = "hashicorp-transit"
     }
@@ -55,8 +57,23 @@ struct KeyServices: Sendable {
     private func service(_ address: KeyServiceAddress) throws(StoreError) -> any KeyService {
         switch address.kind {
         case .aws: try aws(address.key)
+        case .azure: try azure(address.key)
         case .google: try google(address.key)
         case .hashiCorp: try hashiCorp(address.key)
+        }
+    }
+
+    private func azure(_ key: String) throws(StoreError) -> any KeyService {
+        do throws(AzureConfigurationError) {
+            let (scope, vault) = try AzureKeyService.scope(of: key)
+            // Key vaults know no anonymous requests: there are always credentials, and their absence is an error of the first call.
+            let credentials = try AzureCredentials.shared(
+                AzureIdentity(), account: nil, scope: scope, endpoint: vault, environment: environment,
+                transport: transport, now: seconds)
+            return try AzureKeyService(
+                key: key, credentials: credentials ?? SharedCredentials(.anonymous), transport: transport, now: seconds)
+        } catch {
+            throw StoreError(.invalidRequest, .head, message: error.message)
         }
     }
 
