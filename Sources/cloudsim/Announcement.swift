@@ -31,6 +31,7 @@ struct Announcement: Encodable {
         var endpoint: String
         var account: String
         var key: String
+        var token: String
         var connectionString: String
     }
 
@@ -54,6 +55,7 @@ struct Announcement: Encodable {
         let blobEndpoint = "\(sim.azure.endpoint)/\(account)"
         azure = Azure(
             endpoint: blobEndpoint, account: account, key: configuration.azure.key,
+            token: configuration.azure.bearerTokens.first ?? "",
             connectionString:
                 "DefaultEndpointsProtocol=http;AccountName=\(account);AccountKey=\(configuration.azure.key);"
                 + "BlobEndpoint=\(blobEndpoint);")

@@ -73,6 +73,9 @@ struct CloudSimCommand: AsyncParsableCommand {
     @Option(help: "Azure shared key (base64).")
     var azureKey: String?
 
+    @Option(help: "Bearer token that the Azure API takes; may be repeated.")
+    var azureToken: [String] = []
+
     @Option(
         help: ArgumentHelp("Create this bucket (container) in all three clouds; may be repeated.", valueName: "name"))
     var bucket: [String] = []
@@ -115,6 +118,7 @@ struct CloudSimCommand: AsyncParsableCommand {
         configuration.gcs.allowsAnonymous = !gcsNeedsToken
         if let azureAccount { configuration.azure.account = azureAccount }
         if let azureKey { configuration.azure.key = azureKey }
+        if !azureToken.isEmpty { configuration.azure.bearerTokens = azureToken }
         if let faults { configuration.faults = try loadFaults(faults) }
         return configuration
     }

@@ -5,7 +5,7 @@ extension AzureBlobFrontEnd {
     /// Requests older or younger than this are refused.
     private static let permittedSkewSeconds: Int64 = 15 * 60
 
-    /// Throws unless the request carries a valid SharedKey signature, or a shared access signature that allows it.
+    /// Throws unless the request carries a valid SharedKey signature, a shared access signature that allows it, or a known token.
     /// - Parameter isPart: whether it is a part of a batch, which need not name a version.
     func authorize(
         _ request: AzureRequest, _ operation: AzureOperation, isPart: Bool = false
@@ -16,6 +16,8 @@ extension AzureBlobFrontEnd {
         if let sas = try AzureSAS(request) {
             try check(sas, key: key)
             try sas.checkPermission(operation, isCreation: currentBlob(request) == nil)
+        } else if let authorization = request.header("authorization"), authorization.hasPrefix("Bearer ") {
+            try checkToken(authorization, request, isPart: isPart)
         } else if let authorization = request.header("authorization") {
             try checkSharedKey(authorization, request, key: key, isPart: isPart)
         } else {
@@ -36,7 +38,7 @@ extension AzureBlobFrontEnd {
         _ authorization: String, _ request: AzureRequest, key: [UInt8], isPart: Bool
     ) throws(AzureError) {
         guard authorization.hasPrefix("SharedKey ") else {
-            throw .authenticationFailed("The simulator knows the authorization scheme SharedKey only.")
+            throw .authenticationFailed("The simulator knows the authorization schemes SharedKey and Bearer only.")
         }
         let parts = authorization.dropFirst(10).split(separator: ":", maxSplits: 1)
         guard parts.count == 2, parts[0] == request.account, let signature = Base64.decode(String(parts[1])) else {
@@ -53,6 +55,18 @@ extension AzureBlobFrontEnd {
         }
     }
 
+    /// Tokens open everything, as those of a Storage Blob Data Owner do.
+    private func checkToken(_ authorization: String, _ request: AzureRequest, isPart: Bool) throws(AzureError) {
+        guard isPart || request.header("x-ms-version") != nil else { throw .missingHeader("x-ms-version") }
+        guard request.version >= AzureVersion.tokens else {
+            throw .invalidHeader("x-ms-version", request.version)
+        }
+        let token = authorization.dropFirst("Bearer ".count)
+        guard services.configuration.azure.bearerTokens.contains(where: { $0 == token }) else {
+            throw .invalidToken("Lifetime validation failed. The token is expired, or it is none of this server's.")
+        }
+    }
+
     private func checkDate(_ request: AzureRequest) throws(AzureError) {
         guard let text = request.header("x-ms-date") ?? request.header("date"), let date = SimTime(httpDate: text)
         else {
@@ -65,6 +79,6 @@ extension AzureBlobFrontEnd {
 
     /// Whether `request` is authorized by the account's key itself, which also opens the account's other blobs as sources.
     func usesAccountKey(_ request: AzureRequest) -> Bool {
-        request.parameter("sig") == nil
+        request.parameter("sig") == nil && request.header("authorization")?.hasPrefix("SharedKey ") == true
     }
 }

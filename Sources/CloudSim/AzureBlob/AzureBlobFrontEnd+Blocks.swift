@@ -28,6 +28,7 @@ extension AzureBlobFrontEnd {
             request, limit: Self.maximumBlock(request), md5Headers: ["content-md5"], computesMD5: false,
             storage: services.storage)
         let conditions = try AzureConditions(request)
+        let scope = try AzureEncryptionScope(request)
         guard !upload.isEmpty else { throw AzureError.invalidHeader("Content-Length", "0") }
         call.exchange.streamBody(to: upload.sink) { result in
             self.complete(call) {
@@ -36,6 +37,7 @@ extension AzureBlobFrontEnd {
                 try self.addBlock(id, body, of: name, in: bucket, conditions)
                 var response = Response(.created)
                 upload.addHeaders(digests, md5: true, to: &response)
+                scope?.addHeader(to: &response.headers)
                 return response
             }
         }
@@ -57,13 +59,16 @@ extension AzureBlobFrontEnd {
         let id = try Self.blockID(request)
         let source = try copySource(request, takesAccountKey: false)
         let content = try source.content(request, limit: Self.maximumBlock(request))
+        let scope = try AzureEncryptionScope(request)
         try addBlock(id, content, of: name, in: bucket, try AzureConditions(request))
-        return Response(
+        var response = Response(
             .created,
             headers: [
                 "x-ms-content-crc64": AzureChecksum.text(try crc64(of: content)),
                 "x-ms-request-server-encrypted": "true",
             ])
+        scope?.addHeader(to: &response.headers)
+        return response
     }
 
     func startPutBlockList(_ call: AzureCall) throws {
@@ -86,6 +91,7 @@ extension AzureBlobFrontEnd {
                 var response = Response(.created, headers: Self.validators(of: blob))
                 response.headers.add(name: "x-ms-content-crc64", value: AzureChecksum.text(checksum))
                 response.headers.add(name: "x-ms-request-server-encrypted", value: "true")
+                AzureEncryptionScope(attributes)?.addHeader(to: &response.headers)
                 return response
             }
         }

@@ -27,6 +27,7 @@ extension AzureBlobFrontEnd {
         var response = Response(.accepted, headers: Self.validators(of: blob))
         response.headers.add(name: "x-ms-copy-id", value: record.id)
         response.headers.add(name: "x-ms-copy-status", value: "success")
+        AzureEncryptionScope(attributes)?.addHeader(to: &response.headers)
         if isSynchronous {
             response.headers.add(
                 name: "x-ms-content-crc64", value: AzureChecksum.text(try crc64(of: source.blob.body)))
@@ -78,6 +79,7 @@ extension AzureBlobFrontEnd {
             AzureTags(source)?.store(in: &attributes)
         }
         try AzureTags(request)?.store(in: &attributes)
+        try AzureEncryptionScope(request)?.store(in: &attributes)
         return attributes
     }
 

@@ -134,6 +134,7 @@ extension AzureBlobFrontEnd {
             headers.add(name: "x-ms-lease-duration", value: lease.seconds == nil ? "infinite" : "fixed")
         }
         headers.add(name: "x-ms-server-encrypted", value: "true")
+        AzureEncryptionScope(attributes)?.addHeader(to: &headers)
         let overrides = try AzureSAS.overrides(request)
         func add(_ name: String, _ stored: String?) {
             let overridden = overrides.first { $0.name == name.lowercased() }?.value

@@ -36,6 +36,7 @@ extension AzureBlobFrontEnd {
                 let blob = try self.install(name, body, attributes, in: bucket, conditions)
                 var response = Response(.created, headers: Self.validators(of: blob))
                 upload.addHeaders(digests, md5: true, to: &response)
+                AzureEncryptionScope(attributes)?.addHeader(to: &response.headers)
                 return response
             }
         }
@@ -58,8 +59,9 @@ extension AzureBlobFrontEnd {
         attributes.metadata = request.metadata
         AzureTier.set(try AzureTier.requested(request), &attributes, now: now)
         try AzureTags(request)?.store(in: &attributes)
+        try AzureEncryptionScope(request)?.store(in: &attributes)
         for unsupported in [
-            "x-ms-encryption-key", "x-ms-encryption-scope", "x-ms-legal-hold", "x-ms-immutability-policy-until-date",
+            "x-ms-encryption-key", "x-ms-legal-hold", "x-ms-immutability-policy-until-date",
         ]
         where request.header(unsupported) != nil {
             throw .notSimulated(unsupported)

@@ -45,7 +45,8 @@ extension AzureBlobFrontEnd {
         guard let host = ownHosts.first(where: { url.hasPrefix($0 + "/") }) else {
             throw .unreadableSource(.notSimulated("copies from other servers"))
         }
-        let source = try AzureRequest(method: "GET", target: String(url.dropFirst(host.utf8.count)), headers: [])
+        let source = try AzureRequest(
+            method: "GET", target: String(url.dropFirst(host.utf8.count)), headers: try sourceHeaders(request))
         let isOpen =
             takesAccountKey && usesAccountKey(request) && source.account == request.account
             && source.parameter("sig") == nil
@@ -60,6 +61,17 @@ extension AzureBlobFrontEnd {
             default: throw .unreadableSource(error)
             }
         }
+    }
+}
+
+extension AzureBlobFrontEnd {
+    /// What the service sends along when it fetches a copy's source: the token that the request has for it.
+    private func sourceHeaders(_ request: AzureRequest) throws(AzureError) -> [(name: String, value: String)] {
+        guard let authorization = request.header("x-ms-copy-source-authorization") else { return [] }
+        guard authorization.hasPrefix("Bearer "), request.version >= AzureVersion.sourceTokens else {
+            throw .invalidHeader("x-ms-copy-source-authorization", "(not shown)")
+        }
+        return [("authorization", authorization), ("x-ms-version", request.version)]
     }
 }
 

@@ -60,6 +60,15 @@ extension AzureError {
         return error
     }()
 
+    static func invalidToken(_ detail: String) -> AzureError {
+        var error = AzureError(
+            401, "InvalidAuthenticationInfo",
+            "Server failed to authenticate the request. Please refer to the information in the www-authenticate header."
+        ).with("AuthenticationErrorDetail", detail)
+        error.headers = noAuthentication.headers
+        return error
+    }
+
     static let permissionMismatch = AzureError(
         403, "AuthorizationPermissionMismatch",
         "This request is not authorized to perform this operation using this permission.")

@@ -61,6 +61,7 @@ struct AzureListEntryWriter {
                 : "<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>")
         if copy { appendCopy(attributes, to: &xml) }
         xml.append(markup: "<ServerEncrypted>true</ServerEncrypted>")
+        if let scope = AzureEncryptionScope(attributes) { xml.element("EncryptionScope", scope.name) }
         if let count = AzureTags(attributes)?.count { xml.element("TagCount", count) }
         xml.close("Properties")
         if metadata { append(metadata: attributes.metadata, to: &xml) }

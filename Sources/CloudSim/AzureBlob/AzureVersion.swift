@@ -13,12 +13,18 @@ enum AzureVersion {
     ]
 
     static let newest = "2026-12-06"
+    /// The first version whose requests name an encryption scope.
+    static let scopesOnRequests = "2019-02-02"
     /// The first version whose account SAS names an encryption scope and whose service SAS does too.
     static let encryptionScopes = "2020-12-06"
     /// The first version whose service SAS signs the kind of resource and the snapshot.
     static let signedResource = "2018-11-09"
     /// The first version with `startFrom`.
     static let startFrom = "2026-02-06"
+    /// The first version that takes bearer tokens.
+    static let tokens = "2017-11-09"
+    /// The first version whose copies take a token for their source.
+    static let sourceTokens = "2020-10-02"
     static let structuredBodies = "2025-01-05"
 
     static func check(_ version: String) throws(AzureError) {

@@ -58,6 +58,8 @@ package struct GCSCredentials: Sendable {
 package struct AzureCredentials: Sendable {
     package var account = "devstoreaccount1"
     package var key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    /// Bearer tokens that are accepted for every account, with all rights.
+    package var bearerTokens: [String] = ["cloudsim-token"]
     /// Further accounts by name with their base64 keys.
     package var otherAccounts: [String: String] = [:]
 
