@@ -3,8 +3,10 @@ package import HTTPStores
 package import HTTPTransport
 
 extension AzureCredentials {
-    /// Fresh tokens are fetched when less than this is left, in seconds (as Azure's own clients do).
-    package static let margin: Int64 = 300
+    /// Fresh tokens are fetched in the background when less than this is left, in seconds (as Azure's own clients do).
+    package static let advisory: Int64 = 300
+    /// Everybody waits for them when less than this is left.
+    package static let margin: Int64 = 60
 
     /// The credentials of an identity, found in this order: what the identity says; the account's connection string, key or
     /// signature in the environment; `AZURE_CLIENT_SECRET`; `AZURE_CLIENT_CERTIFICATE_PATH`; `AZURE_FEDERATED_TOKEN_FILE`; the
@@ -39,7 +41,7 @@ extension AzureCredentials {
             identity: identity, scope: scope, endpoint: endpoint, variables: variables, environment: environment,
             transport: transport, now: now)
         guard let provider = try chain.provider() else { return nil }
-        return SharedCredentials(provider, margin: margin, now: now)
+        return SharedCredentials(provider, margin: margin, advisory: advisory, now: now)
     }
 }
 

@@ -132,7 +132,8 @@ import Testing
         #expect(try await all() == ["token-0"])
         clock.withLock { $0 += 3299 }
         #expect(try await all() == ["token-0"])
-        clock.withLock { $0 += 2 }
+        // Less than a minute is left.
+        clock.withLock { $0 += 242 }
         #expect(try await all() == ["token-1"])
         #expect(transport.requests.count == 2)
     }
@@ -188,14 +189,16 @@ import Testing
         let path = FileManager.default.temporaryDirectory.appending(path: "azure-\(UUID().uuidString).jwt").path
         try Data("assertion-1\n".utf8).write(to: URL(filePath: path))
         defer { try? FileManager.default.removeItem(atPath: path) }
-        // Both tokens are at their end when they come, so that each request asks for one.
-        let transport = ScriptedTransport { _, number in Self.reply("token-\(number)", "\"1\"") }
+        let clock = Mutex<Int64>(1_800_000_000)
+        let transport = ScriptedTransport { _, number in Self.reply("token-\(number)", "\"3600\"") }
         let environment = Self.application.merging(["AZURE_FEDERATED_TOKEN_FILE": path]) { $1 }
-        let credentials = try Self.shared(transport, environment)
+        let credentials = try Self.shared(transport, environment, now: { clock.withLock { $0 } })
         #expect(try await credentials.current() == .token(Secret("token-0")))
+        clock.withLock { $0 += 3600 }
         try Data("assertion-2".utf8).write(to: URL(filePath: path))
         #expect(try await credentials.current() == .token(Secret("token-1")))
         #expect(transport.requests.map { Self.form($0)["client_assertion"] } == ["assertion-1", "assertion-2"])
+        clock.withLock { $0 += 3600 }
         try Data("two words".utf8).write(to: URL(filePath: path))
         let error = try #require(await Self.failure(credentials))
         #expect(error.code == .unauthenticated && error.message.contains(path) && !error.message.contains("two words"))

@@ -19,13 +19,14 @@ import Testing
     /// - Parameter key: nil takes the right one.
     static func store(_ sim: CloudSim, container: String, key: String? = nil) throws -> AzureBlobStore {
         let identity = sim.configuration.azure
-        let (configuration, credentials) = try AzureBlobConfiguration.resolve(
-            account: identity.account, endpoint: sim.azure.endpoint,
-            environment: ["AZURE_STORAGE_KEY": key ?? identity.key])
+        let configuration = try AzureBlobConfiguration.resolve(
+            account: identity.account, endpoint: sim.azure.endpoint, environment: [:])
+        let credentials = try AzureCredentials.shared(
+            AzureIdentity(), account: identity.account, scope: .storage, endpoint: configuration.endpoint,
+            environment: ["AZURE_STORAGE_KEY": key ?? identity.key], transport: SimulatedClouds.transport, now: { 0 })
         return AzureBlobStore(
             configuration: configuration, account: identity.account, container: container,
-            transport: SimulatedClouds.transport,
-            credentials: SharedCredentials(credentials))
+            transport: SimulatedClouds.transport, credentials: credentials)
     }
 
     @Test(arguments: StoreConformance.checks)
