@@ -90,7 +90,7 @@ def test_it_installs_keeps_what_was_edited_and_leaves_nothing_after_a_purge(pack
     dpkg("--install", package)
     settings = tmp_path / "etc/lockstep/lockstep.env"
     assert (tmp_path / "etc/lockstep/credentials").stat().st_mode & 0o777 == 0o700
-    assert not (tmp_path / "etc/lockstep/lockstep.yaml").exists()
+    assert (tmp_path / "etc/lockstep/lockstep.example.yaml").exists() and not (tmp_path / "etc/lockstep/lockstep.yaml").exists()
     settings.write_text("AWS_REGION=eu-central-1\n")
     dpkg("--force-confold", "--install", package)
     assert settings.read_text() == "AWS_REGION=eu-central-1\n"
