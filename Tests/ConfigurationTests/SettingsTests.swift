@@ -1,4 +1,5 @@
 import Configuration
+import Manifests
 import Replication
 import ReplicationModel
 import Testing
