@@ -56,7 +56,15 @@ package struct VaultSettings: Sendable {
     package let keyFile: String?
     /// `aws-kms:ARN` and the like.
     package let kms: String?
+    /// As whom the key service is asked, if that is another cloud than the vault's.
+    package let kmsCloud: String?
     package let fields: Fields
+
+    /// Where a key of the vault is written, for problems that are found later.
+    package func problem(with key: String, _ message: String) -> ConfigurationProblem {
+        let place = fields.place(of: key)
+        return ConfigurationProblem(place.position, place.path, message)
+    }
 }
 
 /// Where objects are: a location, and as whom it is asked.

@@ -78,9 +78,11 @@ struct ConfigurationBuilder {
         guard var location: ObjectLocation = fields.value("location") else { return nil }
         location.isVault = true
         problems += CloudReference(fields, clouds: clouds).problems(location.service)
+        problems += CloudReference(fields, clouds: clouds).problems("kms_cloud")
         return VaultSettings(
             name: name, location: location, cloud: fields.value("cloud"), passwordFile: fields.value("password_file"),
-            keyFile: fields.value("key_file"), kms: fields.value("kms"), fields: fields)
+            keyFile: fields.value("key_file"), kms: fields.value("kms"), kmsCloud: fields.value("kms_cloud"),
+            fields: fields)
     }
 
     private mutating func notifications(pairs: Set<String>) -> [NotificationSettings] {
@@ -132,20 +134,26 @@ struct CloudReference {
 
     /// - Parameter service: what the location is served by.
     func problems(_ service: ObjectLocation.Service) -> [ConfigurationProblem] {
-        guard let name: String = fields.value("cloud") else { return [] }
+        let unknown = problems("cloud")
+        guard unknown.isEmpty, let cloud = fields.value("cloud", as: String.self).flatMap({ clouds[$0] }),
+            cloud.service != service
+        else { return unknown }
         let place = fields.place(of: "cloud")
-        guard let cloud = clouds[name] else {
-            return [
-                ConfigurationProblem(
-                    place.position, place.path, "there is no cloud of that name in clouds",
-                    suggestion: Nearest.of(name, in: clouds.keys))
-            ]
-        }
-        guard cloud.service != service else { return [] }
         let advice =
             service == .file
             ? "the location is a directory, which is in no cloud"
             : "the cloud is of type \(cloud.service.rawValue), and the location begins with \(service.rawValue)://"
         return [ConfigurationProblem(place.position, place.path, advice)]
+    }
+
+    /// That a key names a cloud that there is.
+    func problems(_ key: String) -> [ConfigurationProblem] {
+        guard let name: String = fields.value(key), clouds[name] == nil else { return [] }
+        let place = fields.place(of: key)
+        return [
+            ConfigurationProblem(
+                place.position, place.path, "there is no cloud of that name in clouds",
+                suggestion: Nearest.of(name, in: clouds.keys))
+        ]
     }
 }

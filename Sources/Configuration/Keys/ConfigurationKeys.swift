@@ -84,6 +84,8 @@ struct ConfigurationKeys: Sendable {
                 KeyDeclaration("key_file", type: .path(directory: directory), "A file whose bytes open the vault."),
                 KeyDeclaration(
                     "kms", type: .text, "A key of a key management service that opens the vault, e.g. aws-kms:ARN."),
+                KeyDeclaration(
+                    "kms_cloud", type: .text, "The cloud whose identity asks for that key.", standard: "that of cloud"),
             ])
     }
 

@@ -6,10 +6,16 @@ struct Connection: Sendable, Hashable {
     var endpoint: String?
     var region: String?
     var profile: String?
+    /// nil: as the environment has it.
+    var identity: CloudIdentity?
+    /// What the service encrypts new objects with, in its own words; nil leaves it to the bucket.
+    var encryption: String?
     var vault = VaultAccess()
 
     /// Nothing is said about the service.
-    var isConventional: Bool { endpoint == nil && region == nil && profile == nil }
+    var isConventional: Bool {
+        endpoint == nil && region == nil && profile == nil && identity == nil && encryption == nil
+    }
 }
 
 /// `--endpoint`, `--region`, `--profile` of the commands with one location, and what opens it if it is in a vault.
@@ -60,6 +66,13 @@ struct PairEndpointOptions: ParsableArguments {
     var targetRegion: String?
     @Option(help: "The target's profile.")
     var targetProfile: String?
+    @Option(
+        help: ArgumentHelp(
+            """
+            What the target encrypts new objects with: AES256, aws:kms, aws:kms:KEY, aws:kms:dsse[:KEY] (S3); the name of a key of \
+            Cloud KMS (Google); an encryption scope (Azure). Else as the bucket has it.
+            """, valueName: "encryption"))
+    var targetEncryption: String?
 
     @OptionGroup var keys: VaultKeyOptions
 
@@ -93,7 +106,7 @@ struct PairEndpointOptions: ParsableArguments {
                 endpoint: sourceEndpoint, region: sourceRegion, profile: sourceProfile,
                 vault: access(of: source, sourcePasswordFile, sourceKeyFile, state)),
             Connection(
-                endpoint: targetEndpoint, region: targetRegion, profile: targetProfile,
+                endpoint: targetEndpoint, region: targetRegion, profile: targetProfile, encryption: targetEncryption,
                 vault: access(of: target, targetPasswordFile, targetKeyFile, state))
         )
     }

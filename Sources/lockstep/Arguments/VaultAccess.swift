@@ -8,6 +8,8 @@ struct VaultAccess: Sendable, Hashable {
     var keyFile: String?
     /// `KIND:KEY` of a key service.
     var kms: KeyServiceAddress?
+    /// Who asks the key service; nil: as the environment has it.
+    var kmsIdentity: CloudIdentity?
     /// nil: the newest complete one.
     var snapshot: SnapshotArgument?
     /// The state must not be older than this one, which somebody else has seen.
@@ -96,10 +98,11 @@ struct VaultKeyOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A key of a key service that opens the vault ($LOCKSTEP_VAULT_KMS): azure-key-vault:https://VAULT.vault.azure.net/keys/NAME, "
-                + "gcp-kms:projects/P/locations/L/keyRings/R/cryptoKeys/K, "
-                + "hashicorp-transit:MOUNT/KEY at $VAULT_ADDR.",
-            valueName: "kind:key"))
+            """
+            A key of a key service that opens the vault ($LOCKSTEP_VAULT_KMS): aws-kms:ARN, \
+            gcp-kms:projects/P/locations/L/keyRings/R/cryptoKeys/K, azure-key-vault:https://NAME.vault.azure.net/keys/K, \
+            hashicorp-transit:MOUNT/KEY at $VAULT_ADDR.
+            """, valueName: "kind:key"))
     var kms: KeyServiceAddress?
 
     func validate() throws {

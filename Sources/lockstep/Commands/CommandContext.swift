@@ -14,6 +14,7 @@ struct CommandContext {
     let console: Console
     let interruption = Interruption()
     let transport: CurlTransport
+    let credentials: CloudCredentials
     let passphrases: Passphrases
     private let verbose: Bool
 
@@ -21,9 +22,11 @@ struct CommandContext {
         self.verbose = verbose
         console = Console(environment: environment)
         transport = CurlTransport()
+        credentials = CloudCredentials(environment: environment, transport: transport, time: time)
         passphrases = Passphrases(
             environment: environment, console: console, interruption: interruption,
-            keyServices: KeyServices(environment: environment, transport: transport, time: time))
+            keyServices: KeyServices(
+                environment: environment, transport: transport, time: time, credentials: credentials))
     }
 
     var stores: StoreFactory { stores(over: transport) }
@@ -33,7 +36,8 @@ struct CommandContext {
         let verbose = verbose
         let hasSpoken = Atomic(false)
         return StoreFactory(
-            environment: environment, transport: transport, time: time, passphrases: passphrases
+            environment: environment, transport: transport, time: time, credentials: credentials,
+            passphrases: passphrases
         ) { error, attempt, wait in
             if verbose {
                 console.say("attempt \(attempt) failed, again in \(wait): \(error)")

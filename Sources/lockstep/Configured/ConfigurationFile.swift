@@ -38,7 +38,9 @@ struct ConfigurationFile {
         } catch {
             throw ConfigurationFailure(path: path, error: error)
         }
-        let problems = file.configuration.pairs.flatMap { ConfiguredPair($0, in: file.configuration).problems }
+        let problems =
+            file.configuration.vaults.values.flatMap(\.keyProblems)
+            + file.configuration.pairs.flatMap { ConfiguredPair($0, in: file.configuration).problems }
         guard problems.isEmpty else { throw ConfigurationFailure(path: path, error: ConfigurationError(problems)) }
         return file
     }
@@ -67,6 +69,14 @@ struct ConfigurationFile {
             bytes += piece[..<count]
         }
         return bytes
+    }
+}
+
+extension VaultSettings {
+    /// What the configuration cannot know: how this program names keys of key services.
+    fileprivate var keyProblems: [ConfigurationProblem] {
+        guard let kms, KeyServiceAddress(argument: kms) == nil else { return [] }
+        return [problem(with: "kms", KeyServiceAddress.usage)]
     }
 }
 

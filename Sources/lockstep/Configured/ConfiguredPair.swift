@@ -1,5 +1,6 @@
 import Configuration
 import ReplicationModel
+import S3
 
 /// A pair of the configuration, ready to be run as often as somebody likes: by hand, by a timer, by the daemon.
 struct ConfiguredPair: Sendable {
@@ -13,12 +14,20 @@ struct ConfiguredPair: Sendable {
 
     var name: String { pair.name }
 
-    /// What the configuration cannot know: how this program names states of vaults.
+    /// What the configuration cannot know: how this program names states of vaults and encryption.
     var problems: [ConfigurationProblem] {
-        guard let snapshot = pair.source.snapshot, SnapshotArgument(argument: snapshot) == nil else { return [] }
-        return [
-            pair.problem(with: "source.snapshot", "must be a snapshot's number, latest, or a time such as 2026-11-01")
-        ]
+        var problems: [ConfigurationProblem] = []
+        if let snapshot = pair.source.snapshot, SnapshotArgument(argument: snapshot) == nil {
+            problems.append(
+                pair.problem(
+                    with: "source.snapshot", "must be a snapshot's number, latest, or a time such as 2026-11-01"))
+        }
+        if let encryption = pair.target.encryption, pair.target.location.service == .s3 {
+            do throws(S3ConfigurationError) { _ = try S3Encryption(encryption) } catch {
+                problems.append(pair.problem(with: "target.encryption", error.message))
+            }
+        }
+        return problems
     }
 
     func request(keys: KeySelection = .all, dryRun: Bool = false, waits: Bool = false) -> PairRequest {
@@ -42,10 +51,16 @@ struct ConfiguredPair: Sendable {
     private func place(_ settings: PlaceSettings) -> PairRequest.Place {
         let cloud = settings.cloud.flatMap { configuration.clouds[$0] }
         var connection = Connection(endpoint: cloud?.endpoint, region: cloud?.region, profile: cloud?.profile)
+        connection.identity = cloud.map { CloudIdentity($0) }
+        connection.encryption = settings.encryption
         connection.vault.state = configuration.state
         if let vault = settings.vault.flatMap({ configuration.vaults[$0] }) {
             connection.vault.passwordFile = vault.passwordFile
             connection.vault.keyFile = vault.keyFile
+            connection.vault.kms = vault.kms.flatMap { KeyServiceAddress(argument: $0) }
+            connection.vault.kmsIdentity = (vault.kmsCloud ?? vault.cloud).flatMap { configuration.clouds[$0] }.map {
+                CloudIdentity($0)
+            }
         }
         connection.vault.snapshot = settings.snapshot.flatMap { SnapshotArgument(argument: $0) }
         return PairRequest.Place(location: settings.location, connection: connection)

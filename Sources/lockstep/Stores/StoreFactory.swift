@@ -14,6 +14,7 @@ struct StoreFactory {
     let environment: [String: String]
     let transport: any HTTPTransport
     let time: any Timekeeper
+    let credentials: CloudCredentials
     let passphrases: Passphrases
     /// Told about every wait before a retry.
     let onRetry: @Sendable (StoreError, Int, Duration) -> Void
@@ -80,17 +81,15 @@ struct StoreFactory {
     }
 
     private func s3(_ location: ObjectLocation, _ connection: Connection) throws -> Base {
-        let files = try AWSSharedFiles.load(environment: environment)
-        let configuration = try S3Configuration.resolve(
-            endpoint: connection.endpoint, region: connection.region, profile: connection.profile,
-            environment: environment,
-            files: files)
-        let credentials = try AWSCredentials.shared(
-            AWSIdentity(profile: connection.profile), region: connection.region, environment: environment,
-            transport: transport, now: seconds)
+        var identity = connection.identity?.aws ?? AWSIdentity()
+        if let profile = connection.profile { identity.profile = profile }
+        var configuration = try S3Configuration.resolve(
+            endpoint: connection.endpoint, region: connection.region, profile: identity.profile,
+            environment: environment, files: try AWSSharedFiles.load(environment: environment))
+        configuration.encryption = try connection.encryption.map { text in try S3Encryption(text) }
         let store = S3Store(
-            configuration: configuration, bucket: location.bucket, transport: transport, credentials: credentials,
-            now: seconds)
+            configuration: configuration, bucket: location.bucket, transport: transport,
+            credentials: try credentials.aws(identity, region: connection.region), now: seconds)
         return (store, configuration.endpoint?.description ?? "aws", { store.learned })
     }
 
@@ -98,45 +97,46 @@ struct StoreFactory {
         guard connection.region == nil else {
             throw CommandFailure(.usage, "\(location) is in Google Cloud Storage, which is not asked by region")
         }
-        var environment = environment
-        if let profile = connection.profile {
-            environment["GOOGLE_APPLICATION_CREDENTIALS"] = try googleCredentials(of: profile)
-        }
-        let configuration = try GCSConfiguration.resolve(endpoint: connection.endpoint, environment: environment)
-        let credentials = try configuration.credentials(environment: environment, transport: transport, now: seconds)
+        var identity = connection.identity?.google ?? GoogleIdentity()
+        if let profile = connection.profile { identity.credentialsFile = try googleCredentials(of: profile) }
+        var configuration = try GCSConfiguration.resolve(endpoint: connection.endpoint, environment: environment)
+        configuration.kmsKeyName = connection.encryption
         let store = GCSStore(
-            configuration: configuration, bucket: location.bucket, transport: transport, credentials: credentials,
-            now: seconds)
+            configuration: configuration, bucket: location.bucket, transport: transport,
+            credentials: try credentials.google(identity, for: configuration), now: seconds)
         return (store, configuration.endpoint.description, { store.learned })
     }
 
-    /// The service account file of a profile: `GOOGLE_APPLICATION_CREDENTIALS_NAME`, as the Azure variables have it.
+    /// The credentials file of a profile: `GOOGLE_APPLICATION_CREDENTIALS_NAME`, as the Azure variables have it.
     private func googleCredentials(of profile: String) throws(CommandFailure) -> String {
         let suffix = profile.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" }
         let name = "GOOGLE_APPLICATION_CREDENTIALS_" + String(suffix)
         guard let path = environment[name], !path.isEmpty else {
             throw CommandFailure(
-                .configuration, "profile \(profile) is not set up: set \(name) to a service account's JSON key")
+                .configuration, "profile \(profile) is not set up: set \(name) to a file of Google credentials")
         }
         return path
     }
 
     private func azure(_ location: ObjectLocation, _ connection: Connection) throws -> Base {
-        let configuration = try AzureBlobConfiguration.resolve(
-            account: location.account, endpoint: connection.endpoint, profile: connection.profile,
-            environment: environment)
-        let credentials = try AzureCredentials.shared(
-            AzureIdentity(), account: location.account, scope: .storage, endpoint: configuration.endpoint,
-            profile: connection.profile, environment: environment, transport: transport, now: seconds)
+        let identity = connection.identity?.azure ?? AzureIdentity()
+        var configuration = try AzureBlobConfiguration.resolve(
+            account: location.account, endpoint: connection.endpoint, connectionString: identity.connectionString,
+            profile: connection.profile, environment: environment)
+        configuration.encryptionScope = connection.encryption
         let store = AzureBlobStore(
             configuration: configuration, account: location.account, container: location.bucket, transport: transport,
-            credentials: credentials, now: seconds)
+            credentials: try credentials.azure(
+                identity, account: location.account, scope: .storage, endpoint: configuration.endpoint,
+                profile: connection.profile),
+            now: seconds)
         return (store, configuration.endpoint.description, { store.learned })
     }
 
     private func files(_ location: ObjectLocation, _ connection: Connection, _ use: Use) throws -> Base {
         guard connection.isConventional else {
-            throw CommandFailure(.usage, "\(location) is a directory: it has no endpoint, region or profile")
+            throw CommandFailure(
+                .usage, "\(location) is a directory: it has no endpoint, region, identity or encryption")
         }
         let options = FileStoreOptions(isReadOnly: use.isReading, createsRoot: !use.isReading)
         return (FileStore(root: location.bucket, options: options), "file", { [] })

@@ -15,8 +15,8 @@ import ObjectStores
 struct KeyServiceAddress: ExpressibleByArgument, Hashable, Sendable, CustomStringConvertible {
     enum Kind: String, CaseIterable {
         case aws = "aws-kms"
-        case azure = "azure-key-vault"
         case google = "gcp-kms"
+        case azure = "azure-key-vault"
         case hashiCorp = "hashicorp-transit"
     }
 
@@ -45,56 +45,57 @@ struct KeyServices: Sendable {
     let environment: [String: String]
     let transport: any HTTPTransport
     let time: any Timekeeper
+    let credentials: CloudCredentials
 
-    func wrapper(_ address: KeyServiceAddress) throws(CommandFailure) -> KeyServiceWrapper {
+    /// - Parameter identity: who asks a cloud's key service; of another cloud than the key's, or nil: as the environment has it.
+    func wrapper(
+        _ address: KeyServiceAddress, as identity: CloudIdentity? = nil
+    ) throws(CommandFailure) -> KeyServiceWrapper {
         do throws(StoreError) {
-            return KeyServiceWrapper(service: try service(address), time: time)
+            return KeyServiceWrapper(service: try service(address, identity), time: time)
         } catch {
             throw CommandFailure(.configuration, "\(address): \(error.message)")
         }
     }
 
-    private func service(_ address: KeyServiceAddress) throws(StoreError) -> any KeyService {
+    private func service(
+        _ address: KeyServiceAddress, _ identity: CloudIdentity?
+    ) throws(StoreError) -> any KeyService {
         switch address.kind {
-        case .aws: try aws(address.key)
-        case .azure: try azure(address.key)
-        case .google: try google(address.key)
+        case .aws: try aws(address.key, identity?.aws ?? AWSIdentity())
+        case .google: try google(address.key, identity?.google ?? GoogleIdentity())
+        case .azure: try azure(address.key, identity?.azure ?? AzureIdentity())
         case .hashiCorp: try hashiCorp(address.key)
         }
     }
 
-    private func azure(_ key: String) throws(StoreError) -> any KeyService {
+    private func aws(_ key: String, _ identity: AWSIdentity) throws(StoreError) -> any KeyService {
+        let (endpoint, region) = try AWSServiceAddress.configured(.kms, environment: environment)
+        guard let credentials = try credentials.aws(identity, region: nil) else { throw anonymous }
+        return try AWSKeyService(
+            key: key, region: key.hasPrefix("arn:") ? nil : region, endpoint: endpoint, credentials: credentials,
+            transport: transport, now: seconds)
+    }
+
+    private func google(_ key: String, _ identity: GoogleIdentity) throws(StoreError) -> any KeyService {
+        try GoogleKeyService(
+            key: key, endpoint: try GoogleKeyService.endpoint(environment: environment),
+            credentials: credentials.google(identity), transport: transport, now: seconds)
+    }
+
+    private func azure(_ key: String, _ identity: AzureIdentity) throws(StoreError) -> any KeyService {
         do throws(AzureConfigurationError) {
-            let (scope, vault) = try AzureKeyService.scope(of: key)
-            // Key vaults know no anonymous requests: there are always credentials, and their absence is an error of the first call.
-            let credentials = try AzureCredentials.shared(
-                AzureIdentity(), account: nil, scope: scope, endpoint: vault, environment: environment,
-                transport: transport, now: seconds)
-            return try AzureKeyService(
-                key: key, credentials: credentials ?? SharedCredentials(.anonymous), transport: transport, now: seconds)
+            let (scope, endpoint) = try AzureKeyService.scope(of: key)
+            let shared = try credentials.azure(identity, account: nil, scope: scope, endpoint: endpoint)
+            guard let shared else { throw AzureConfigurationError(message: anonymous.message) }
+            return try AzureKeyService(key: key, credentials: shared, transport: transport, now: seconds)
         } catch {
             throw StoreError(.invalidRequest, .head, message: error.message)
         }
     }
 
-    private func google(_ key: String) throws(StoreError) -> any KeyService {
-        let credentials = GoogleCredentials.shared(
-            GoogleIdentity(), scope: .platform, environment: environment, transport: transport, now: seconds)
-        return try GoogleKeyService(
-            key: key, endpoint: try GoogleKeyService.endpoint(environment: environment), credentials: credentials,
-            transport: transport, now: seconds)
-    }
-
-    private func aws(_ key: String) throws(StoreError) -> any KeyService {
-        let (endpoint, region) = try AWSServiceAddress.configured(.kms, environment: environment)
-        let shared = try AWSCredentials.shared(
-            AWSIdentity(), region: nil, environment: environment, transport: transport, now: seconds)
-        guard let credentials = shared else {
-            throw StoreError(.unauthenticated, .head, message: "the key service answers nobody without credentials")
-        }
-        return try AWSKeyService(
-            key: key, region: key.hasPrefix("arn:") ? nil : region, endpoint: endpoint, credentials: credentials,
-            transport: transport, now: seconds)
+    private var anonymous: StoreError {
+        StoreError(.unauthenticated, .head, message: "the key service answers nobody without credentials")
     }
 
     private func hashiCorp(_ path: String) throws(StoreError) -> any KeyService {

@@ -58,7 +58,7 @@ actor Passphrases {
     private func named(_ access: VaultAccess, fromEnvironment: Bool) throws(CommandFailure) -> VaultCredential? {
         if let path = access.keyFile { return .keyFile(try keyFile(path)) }
         if let path = access.passwordFile { return .passphrase(try passphrase(in: path)) }
-        if let address = access.kms { return .wrapper(try keyServices.wrapper(address)) }
+        if let address = access.kms { return .wrapper(try keyServices.wrapper(address, as: access.kmsIdentity)) }
         guard fromEnvironment else { return nil }
         func variable(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
         if let path = variable("LOCKSTEP_VAULT_KEY_FILE") { return .keyFile(try keyFile(path)) }
