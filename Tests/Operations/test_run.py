@@ -219,3 +219,68 @@ def test_a_run_ends_where_a_window_without_runs_begins(configured, sim, source, 
     configured.pair(source, target)
     sim.call("DELETE", "faults")
     assert configured.summary()["copied_objects"] == 600 - summary["copied_objects"]
+
+
+# MARK: Identities
+
+def test_endpoints_and_secrets_of_the_file_and_not_of_the_environment(configured, sim, source, target):
+    source.put("a", b"1")
+    configured.pair(
+        {"location": source.url, "cloud": "here"}, {"location": target.url, "cloud": "here"},
+        rest={"clouds": {"here": {
+            "type": "s3", "endpoint": sim.s3["endpoint"], "region": sim.s3["region"],
+            "access_key_id": sim.s3["accessKey"], "secret_access_key": "${env:SIM_SECRET}",
+        }}})
+    wrong = {"AWS_ACCESS_KEY_ID": "wrong", "AWS_SECRET_ACCESS_KEY": "wrong-secret", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"}
+    outcome = configured.run(environment={**wrong, "SIM_SECRET": sim.s3["secretKey"]})
+    assert target.get("a") == b"1" and sim.s3["secretKey"] not in outcome.out + outcome.err
+    outcome = configured.run(environment={**wrong, "SIM_SECRET": "canary-of-a-wrong-secret"}, expect=78)
+    assert "canary-of-a-wrong-secret" not in outcome.out + outcome.err
+
+
+def test_one_identity_is_asked_once_for_all_pairs(configured, sim, location, tmp_path):
+    """Both pairs name the same cloud: a program that hands out its keys is started once."""
+    script, calls = tmp_path / "keys", tmp_path / "calls"
+    answer = {"Version": 1, "AccessKeyId": sim.s3["accessKey"], "SecretAccessKey": sim.s3["secretKey"]}
+    script.write_text(f"#!/bin/sh\necho called >> {calls}\necho '{json.dumps(answer)}'\n")
+    script.chmod(0o700)
+    config = tmp_path / "aws-config"
+    config.write_text(f"[profile made]\ncredential_process = {script}\n")
+    here = {"type": "s3", "endpoint": sim.s3["endpoint"], "region": sim.s3["region"], "profile": "made"}
+    pairs = {}
+    for name in ("one", "two"):
+        source, target = location("s3").fill({"a": b"1"}), location("s3")
+        pairs[name] = {"source": {"location": source.url, "cloud": "here"}, "target": {"location": target.url, "cloud": "here"}}
+    configured.pairs(pairs, clouds={"here": here})
+    outcome = configured.run(environment={"AWS_CONFIG_FILE": str(config), "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
+    assert [lines[-1]["summary"]["copied_objects"] for lines in outcome.by_pair.values()] == [1, 1]
+    assert calls.read_text().split() == ["called"]
+
+
+def test_encryption_by_flag_and_by_key(configured, lockstep, source, location):
+    source.put("a", b"1")
+    by_key, by_flag = location("s3"), location("s3")
+    configured.pair(source, {"location": by_key.url, "encryption": "aws:kms:alias/models"})
+    configured.run()
+    lockstep.sync(source.url, by_flag.url, "--target-encryption", "AES256")
+    head = by_key.client.head_object(Bucket=by_key.bucket, Key="a")
+    assert head["ServerSideEncryption"] == "aws:kms" and "alias/models" in head["SSEKMSKeyId"]
+    assert by_flag.client.head_object(Bucket=by_flag.bucket, Key="a")["ServerSideEncryption"] == "AES256"
+    google, key = location("gs"), "projects/p/locations/eu/keyRings/r/cryptoKeys/k"
+    configured.pair(source, {"location": google.url, "encryption": key})
+    configured.run()
+    assert google.bucket.get_blob("a").kms_key_name.startswith(key)
+
+
+@pytest.mark.parametrize("kind, value, advice", [
+    ("s3", "aws:kms:", "aws:kms:dsse"), ("gs", "AES256", "projects/P/locations/L/keyRings/R/cryptoKeys/K"),
+    ("az", "x y", "encryption scope"), ("file", "AES256", "a directory encrypts nothing"),
+])
+def test_encryption_that_a_cloud_does_not_know(configured, lockstep, source, location, kind, value, advice):
+    target = location(kind)
+    refused = lockstep.sync(source.url, target.url, "--target-encryption", value, expect=2)
+    assert advice in refused.err
+    configured.pair(source, {"location": target.url, "encryption": value})
+    line, key, message, _ = configured.problems()[0]
+    assert key == "pairs.models.target.encryption" and line > 1
+    assert advice in message or "a directory encrypts nothing" in message

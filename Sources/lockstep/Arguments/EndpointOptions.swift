@@ -66,13 +66,6 @@ struct PairEndpointOptions: ParsableArguments {
     var targetRegion: String?
     @Option(help: "The target's profile.")
     var targetProfile: String?
-    @Option(
-        help: ArgumentHelp(
-            """
-            What the target encrypts new objects with: AES256, aws:kms, aws:kms:KEY, aws:kms:dsse[:KEY] (S3); the name of a key of \
-            Cloud KMS (Google); an encryption scope (Azure). Else as the bucket has it.
-            """, valueName: "encryption"))
-    var targetEncryption: String?
 
     @OptionGroup var keys: VaultKeyOptions
 
@@ -106,7 +99,7 @@ struct PairEndpointOptions: ParsableArguments {
                 endpoint: sourceEndpoint, region: sourceRegion, profile: sourceProfile,
                 vault: access(of: source, sourcePasswordFile, sourceKeyFile, state)),
             Connection(
-                endpoint: targetEndpoint, region: targetRegion, profile: targetProfile, encryption: targetEncryption,
+                endpoint: targetEndpoint, region: targetRegion, profile: targetProfile,
                 vault: access(of: target, targetPasswordFile, targetKeyFile, state))
         )
     }
@@ -127,6 +120,15 @@ extension VaultAccess {
     fileprivate init(_ keys: VaultKeyOptions) {
         self.init(passwordFile: keys.passwordFile, keyFile: keys.keyFile, kms: keys.kms)
     }
+}
+
+/// What is asked of the target's cloud for each object that is written.
+struct TargetOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Encrypt new objects with: AES256, aws:kms[:KEY] or aws:kms:dsse[:KEY] (S3), a Cloud KMS key's name, an Azure encryption scope.",
+            valueName: "key"))
+    var targetEncryption: String?
 }
 
 /// Which snapshot of a vault stands for the source.

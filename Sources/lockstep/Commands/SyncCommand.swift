@@ -36,6 +36,8 @@ struct SyncCommand: AsyncParsableCommand {
     var endpoints: PairEndpointOptions
     @OptionGroup(title: "Endpoints and identities")
     var snapshot: SourceSnapshotOptions
+    @OptionGroup(title: "Endpoints and identities")
+    var written: TargetOptions
     @OptionGroup(title: "Which objects")
     var filters: FilterOptions
     @OptionGroup(title: "What is written last")
@@ -100,6 +102,7 @@ struct SyncCommand: AsyncParsableCommand {
         let locations = (source: try context.location(source), target: try context.location(target))
         var connections = try endpoints.connections(source: locations.source, target: locations.target, state: path)
         connections.source.vault.snapshot = snapshot.chosen
+        connections.target.encryption = written.targetEncryption
         var request = PairRequest(
             source: PairRequest.Place(location: locations.source, connection: connections.source),
             target: PairRequest.Place(location: locations.target, connection: connections.target), settings: settings)

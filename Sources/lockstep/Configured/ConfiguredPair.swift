@@ -1,6 +1,5 @@
 import Configuration
 import ReplicationModel
-import S3
 
 /// A pair of the configuration, ready to be run as often as somebody likes: by hand, by a timer, by the daemon.
 struct ConfiguredPair: Sendable {
@@ -22,10 +21,8 @@ struct ConfiguredPair: Sendable {
                 pair.problem(
                     with: "source.snapshot", "must be a snapshot's number, latest, or a time such as 2026-11-01"))
         }
-        if let encryption = pair.target.encryption, pair.target.location.service == .s3 {
-            do throws(S3ConfigurationError) { _ = try S3Encryption(encryption) } catch {
-                problems.append(pair.problem(with: "target.encryption", error.message))
-            }
+        if let text = pair.target.encryption, let problem = StoreFactory.problem(text, pair.target.location.service) {
+            problems.append(pair.problem(with: "target.encryption", problem))
         }
         return problems
     }

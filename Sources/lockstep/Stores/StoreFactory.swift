@@ -48,6 +48,9 @@ struct StoreFactory {
     func openPlain(
         _ location: ObjectLocation, _ connection: Connection, for use: Use, rate: ByteRateLimit? = nil
     ) throws(CommandFailure) -> OpenStore {
+        if let encryption = connection.encryption, let problem = Self.problem(encryption, location.service) {
+            throw CommandFailure(.usage, "\(location): \(problem)")
+        }
         let (base, endpoint, learned) = try baseStore(location, connection, use)
         let meter = MeteredStore(base)
         let retrying = RetryingStore(
