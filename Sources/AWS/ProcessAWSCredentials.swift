@@ -40,37 +40,3 @@ package struct ProcessAWSCredentials: AWSCredentialProvider {
         return try AWSCredentialDocument.credentials(in: output.stdout, of: .program, from: place)
     }
 }
-
-/// A command line taken apart as a POSIX shell does it, without any of the shell's other powers.
-package enum CommandWords {
-    /// nil when a quotation mark is not closed or a backslash is last.
-    package static func split(_ text: String) -> [String]? {
-        var words: [String] = []
-        var word: String?
-        var quote: Character?
-        var isEscaped = false
-        for character in text {
-            if isEscaped {
-                // Between double quotes a backslash protects only these.
-                if quote == "\"", !"\"\\$`".contains(character) { word?.append("\\") }
-                word = (word ?? "") + String(character)
-                isEscaped = false
-            } else if character == "\\", quote != "'" {
-                isEscaped = true
-            } else if let open = quote {
-                if character == open { quote = nil } else { word?.append(character) }
-            } else if character == "\"" || character == "'" {
-                quote = character
-                word = word ?? ""
-            } else if character.isWhitespace {
-                if let word { words.append(word) }
-                word = nil
-            } else {
-                word = (word ?? "") + String(character)
-            }
-        }
-        guard quote == nil, !isEscaped else { return nil }
-        if let word { words.append(word) }
-        return words
-    }
-}

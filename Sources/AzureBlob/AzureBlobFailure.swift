@@ -1,3 +1,4 @@
+import HTTPStores
 import HTTPTransport
 import XMLStreaming
 
@@ -21,20 +22,20 @@ struct AzureBlobFailure: Sendable {
         let document = Self.document(response.body)
         status = response.status
         headers = response.headers
-        code = Self.readable(headers["x-ms-error-code"] ?? document?.child("Code")?.text ?? "")
+        code = ServerText.readable(headers["x-ms-error-code"] ?? document?.child("Code")?.text ?? "")
         // The service repeats request id and time in further lines.
         let lines = (document?.child("Message")?.text ?? "").split(whereSeparator: \.isNewline)
-        message = Self.readable(lines.first.map(String.init) ?? "")
+        message = ServerText.readable(lines.first.map(String.init) ?? "")
         let named = ["HeaderName", "QueryParameterName", "Reason"].compactMap { document?.child($0)?.text }.filter {
             !$0.isEmpty
         }
-        if !named.isEmpty { message += " [\(Self.readable(named.joined(separator: ": ")))]" }
-        detail = Self.readable(document?.child("AuthenticationErrorDetail")?.text ?? "")
-        sourceCode = Self.readable(
+        if !named.isEmpty { message += " [\(ServerText.readable(named.joined(separator: ": ")))]" }
+        detail = ServerText.readable(document?.child("AuthenticationErrorDetail")?.text ?? "")
+        sourceCode = ServerText.readable(
             headers["x-ms-copy-source-error-code"] ?? document?.child("CopySourceErrorCode")?.text ?? "")
         sourceStatus =
             Int(headers["x-ms-copy-source-status-code"] ?? document?.child("CopySourceStatusCode")?.text ?? "") ?? 0
-        requestID = headers["x-ms-request-id"].map(Self.readable)
+        requestID = headers["x-ms-request-id"].map(ServerText.readable)
     }
 
     /// nil when the body is no error document: replies to HEAD, replies of a gateway in between.
@@ -46,13 +47,5 @@ struct AzureBlobFailure: Sendable {
         } catch {
             return nil
         }
-    }
-
-    /// Server text for a terminal: one line of at most 300 characters.
-    private static func readable(_ text: String) -> String {
-        String(
-            text.prefix(300).map {
-                $0.isNewline || $0.unicodeScalars.contains { $0.properties.generalCategory == .control } ? " " : $0
-            })
     }
 }

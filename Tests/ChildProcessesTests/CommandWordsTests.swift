@@ -7,6 +7,7 @@ import Testing
         ("", []), ("  ", []), ("a", ["a"]), (" a  b\tc\n", ["a", "b", "c"]), ("'a b' c", ["a b", "c"]),
         (#""a b"c"#, ["a bc"]), ("''", [""]), (#"a\ b"#, ["a b"]), (#""a\"b\\c\d""#, [#"a"b\c\d"#]),
         (#"'a\b"c'"#, [#"a\b"c"#]), ("a'b'\"c\"", ["abc"]), ("$HOME *", ["$HOME", "*"]),
+        (#"a\ b 'c "d' "e'f""#, ["a b", "c \"d", "e'f"]), ("'' x", ["", "x"]),
     ])
     func linesAreSplit(_ line: String, _ words: [String]) {
         #expect(CommandWords.split(line) == words)

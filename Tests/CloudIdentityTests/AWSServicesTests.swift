@@ -218,19 +218,6 @@ import Testing
         #expect(error?.message.contains(message) == true)
         #expect(error?.message.contains("canary") == false)
     }
-
-    @Test(arguments: [
-        ("a  b", ["a", "b"]), (#"a\ b 'c "d' "e'f""#, ["a b", "c \"d", "e'f"]), (#""a\"b\c""#, [#"a"b\c"#]),
-        ("'' x", ["", "x"]),
-        ("a'b'\"c\"", ["abc"]), ("", []),
-    ])
-    func commandsAreTakenApart(text: String, words: [String]) {
-        #expect(CommandWords.split(text) == words)
-    }
-
-    @Test func commandsThatAreNotWholeAreNotTakenApart() {
-        for text in ["'a", "\"a", "a\\"] { #expect(CommandWords.split(text) == nil) }
-    }
 }
 
 @Suite struct AWSSingleSignOnTests {
