@@ -109,6 +109,26 @@ def test_an_upload_that_is_completed_over_others_is_found(lockstep, location, fa
     found.expect(conditional_create="ok", conditional_complete="failure")
 
 
+def test_a_checksum_that_nobody_verifies_is_found(lockstep, location, fault):
+    place = location("s3")
+    fault(place, "believe-checksums", operation="PutObject")
+    doctor(lockstep, place, expect=4).expect(checksums="failure", part_checksums="ok")
+
+
+def test_a_part_that_nobody_verifies_is_found_when_it_is_completed(lockstep, location, fault):
+    place = location("s3")
+    fault(place, "believe-checksums", operation="UploadPart")
+    doctor(lockstep, place).expect(checksums="ok", part_checksums="instead")
+
+
+@pytest.mark.parametrize("kind", ["gs", "az"])
+def test_other_clouds_are_asked_for_their_checksums_too(lockstep, location, fault, kind):
+    place = location(kind)
+    fault(place, "believe-checksums", operation=WRITE[kind])
+    found = doctor(lockstep, place, expect=None)
+    assert found.marks("checksums") != [] and ("ok" not in found.marks("checksums") or kind == "gs"), found.findings
+
+
 def test_a_service_that_copies_no_parts_is_usable(lockstep, location, fault):
     place = location("s3")
     fault(place, "no-part-copy")

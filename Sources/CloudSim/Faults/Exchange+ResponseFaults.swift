@@ -38,6 +38,9 @@ extension Exchange {
             return true
         case .wrongChecksum:
             return corruptChecksums(&plan.response.headers)
+        case .believeChecksums:
+            if isSuccess { confirmChecksums(&plan.response.headers) }
+            return false
         case .wrongContentRange:
             return shiftContentRange(&plan.response.headers)
         case .clockSkew:
@@ -92,6 +95,19 @@ extension Exchange {
             for value in values { headers.add(name: name, value: Self.otherBase64(value)) }
         }
         return !names.isEmpty
+    }
+
+    /// What the client sent takes the place of what was computed.
+    private func confirmChecksums(_ headers: inout HTTPHeaders) {
+        for (name, value) in receivedHeaders {
+            let lower = name.lowercased()
+            guard
+                (lower.hasPrefix("x-amz-checksum-") && lower != "x-amz-checksum-type"
+                    && lower != "x-amz-checksum-algorithm")
+                    || lower == "x-ms-content-crc64" || lower == "x-goog-hash"
+            else { continue }
+            headers.replaceOrAdd(name: name, value: value)
+        }
     }
 
     /// A value of the same form that differs: the first letter behind any `name=` is another one.

@@ -6,6 +6,7 @@ extension FaultAction {
         case .wrongContentRange, .ignoreRange, .replaceObjectBetweenRanges, .deleteObjectBetweenRanges: [.read]
         case .dropReplyAfterCommit: [.write, .delete, .commit]
         case .errorIn200: [.commit, .delete]
+        case .believeChecksums: [.write, .commit]
         case .listRepeatToken, .listNoToken, .listUnsorted, .listDuplicate, .listHideKey, .listEmptyPage: [.list]
         case .noPartCopy: [.partCopy]
         default: nil
@@ -22,7 +23,8 @@ extension FaultAction {
         switch self {
         case .listRepeatToken, .listNoToken, .listUnsorted, .listDuplicate, .listHideKey, .listEmptyPage, .rateLimit,
             .replaceObjectBetweenRanges, .deleteObjectBetweenRanges, .wrongETag, .missingETag, .wrongChecksum,
-            .wrongContentRange, .flipBit, .resetAfterBytes, .stallAfterBytes, .shortBody, .longBody, .ignoreRange:
+            .wrongContentRange, .flipBit, .resetAfterBytes, .stallAfterBytes, .shortBody, .longBody, .ignoreRange,
+            .believeChecksums:
             true
         default: false
         }

@@ -39,6 +39,14 @@ final class RequestFaults {
                 request.headers.remove(name: "Range")
                 request.headers.remove(name: "x-ms-range")
                 plan.didFire(fault)
+            case .believeChecksums:
+                request.believesChecksums = true
+                plan.didFire(fault)
+                // S3 compares them where it needs them; the other clouds only when they are there.
+                for name in ["content-md5", "x-ms-content-crc64", "x-ms-blob-content-md5", "x-goog-hash"]
+                where request.headers.contains(name: name) {
+                    request.headers.remove(name: name)
+                }
             default: break
             }
         }

@@ -51,7 +51,9 @@ extension GCSFrontEnd {
                 var input = sink.resource
                 input.kmsKeyName = call.parameters["kmsKeyName"] ?? input.kmsKeyName
                 let stored = try insert(
-                    writer, name, input, type: sink.mediaType, sink.resource.hashes(adding: headerHashes),
+                    writer, name, input, type: sink.mediaType,
+                    exchange.request.believesChecksums
+                        ? GCSHashes() : sink.resource.hashes(adding: headerHashes),
                     in: bucket, conditions)
                 exchange.respond(try call.reply(stored, in: bucket))
             } catch {

@@ -13,6 +13,8 @@ package struct Request: Sendable {
     package var headers: HTTPHeaders
     /// As received: what signatures cover.
     package let receivedHeaders: HTTPHeaders
+    /// A fault takes the checksums that come with the body for true.
+    package var believesChecksums = false
     /// Parameters in their order, names and values decoded; a name without `=` has an empty value.
     package var query: [(name: String, value: String)]
 
