@@ -273,6 +273,23 @@ def test_roles_of_azure_are_scoped_to_the_container_and_the_prefix(lockstep):
     assert "condition" not in printed["target"]["documents"][1]["content"]
 
 
+def test_a_pair_of_the_configuration_says_what_the_flags_say(lockstep, tmp_path):
+    key = "arn:aws:kms:eu-central-1:1:key/abc"
+    queue = "https://sqs.eu-central-1.amazonaws.com/123456789012/models"
+    config = tmp_path / "lockstep.yaml"
+    config.write_text(
+        "version: 1\npairs:\n  models:\n    source: s3://models/release\n"
+        f"    target: {{location: s3://backup/copy, encryption: 'aws:kms:{key}'}}\n"
+        f"    delete: {{enabled: true}}\n    delta: true\n    events: {{queue: '{queue}'}}\n"
+        "  other:\n    source: s3://models\n    target: gs://backup\n")
+    printed = json.loads(lockstep.run("policy", "models", "--config", config, "--json").out)
+    flags = policy(
+        lockstep, "s3://models/release", "s3://backup/copy", "--delete", "--delta", "--target-key", key, "--events", queue)
+    assert printed == flags
+    assert lockstep.run("policy", "none", "--config", config, expect=2).err.count("models, other") == 1
+    assert "--delete" in lockstep.run("policy", "models", "--config", config, "--delete", expect=2).err
+
+
 def test_one_side_is_a_document_that_tools_take(lockstep, tmp_path):
     out = lockstep.run("policy", "s3://a", "s3://b", "--side", "target").out
     assert set(json.loads(out)) == {"Version", "Statement"}
@@ -281,7 +298,7 @@ def test_one_side_is_a_document_that_tools_take(lockstep, tmp_path):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["s3://a"], "target"), (["s3://a", "s3://b", "--for", "everything"], "everything"),
+    ([], "locations"), (["s3://a", "s3://b", "s3://c"], "a source and a target"), (["s3://a", "s3://b", "--for", "everything"], "everything"),
     (["s3://a/x*y", "s3://b"], "* in a prefix"), (["gs://a/x\"y", "s3://b"], "quotes"),
     (["s3://a", "s3://b", "--target-key", "alias"], "ARN"), (["s3://a", "s3://b", "--events", "queue"], "sqs"),
     (["gs://a", "s3://b", "--events", "queue"], "subscriptions"), (["az://a/c/x'y", "s3://b"], "quotes"),

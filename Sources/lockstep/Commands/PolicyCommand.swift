@@ -11,21 +11,25 @@ struct PolicyCommand: AsyncParsableCommand {
             Nothing is asked of a cloud. What is printed covers the tasks of --for (all of them when none is named); sync's flags say what a
             run does. For Amazon an IAM policy, for Google custom roles and conditional bindings, for Azure role definitions and
             assignments; upper-case words in them are to be filled in. --side prints the documents of one side and nothing else.
+            What the configuration file says of a pair takes the place of the flags.
 
             EXAMPLES
               lockstep policy s3://models gs://models-replica --delete
               lockstep policy s3://models/release s3://backup --for sync --side target > policy.json
               lockstep policy az://account/data vault+s3://backups/data --json
+              lockstep policy models --config lockstep.yaml
             """)
 
     enum Side: String, ExpressibleByArgument, CaseIterable {
         case source, target
     }
 
-    @Argument(help: "s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, file:///dir or a path.")
-    var source: String
-    @Argument(help: "The same; vault+… for a vault.")
-    var target: String
+    @Argument(
+        help: ArgumentHelp(
+            "SOURCE and TARGET, as s3://bucket/prefix, gs://…, az://account/container/prefix, a path, vault+…; or a pair of the "
+                + "configuration file.", valueName: "locations"))
+    var places: [String]
+    @OptionGroup var file: ConfigurationOptions
     @Option(
         name: .customLong("for"),
         help: ArgumentHelp(
@@ -84,14 +88,42 @@ struct PolicyCommand: AsyncParsableCommand {
         return ExitStatus.ok.rawValue
     }
 
+    func validate() throws {
+        guard (1...2).contains(places.count) else {
+            throw ValidationError("name a source and a target, or one pair of the configuration file")
+        }
+        if places.count == 2, file.config != nil {
+            throw ValidationError("--config is for one pair of the configuration file, not for a source and a target")
+        }
+        if places.count == 1, let flag = pairFlags.first {
+            throw ValidationError("\(flag) is for a source and a target; of a pair the configuration file says it")
+        }
+    }
+
+    /// What is said of the pair itself.
+    private var pairFlags: [String] {
+        [
+            (delete, "--delete"), (permanentDelete, "--permanent-delete"), (delta, "--delta"),
+            (!sourceKey.isEmpty, "--source-key"), (!targetKey.isEmpty, "--target-key"), (events != nil, "--events"),
+        ].filter(\.0).map(\.1)
+    }
+
     private func uses(_ context: CommandContext) throws -> [PolicyUse] {
-        var pair = PolicyPair(source: try context.location(source), target: try context.location(target))
+        try pair(context).uses(tasks?.tasks ?? Set(PolicyUse.Task.allCases))
+    }
+
+    private func pair(_ context: CommandContext) throws -> PolicyPair {
+        guard places.count == 2 else {
+            let pairs = try ConfigurationFile.load(file.config, context.environment).pairs(places)
+            return PolicyPair(of: pairs[0].pair)
+        }
+        var pair = PolicyPair(source: try context.location(places[0]), target: try context.location(places[1]))
         pair.deletes = delete
         pair.keepsDeleted = !permanentDelete
         pair.delta = delta
         pair.sourceKeys = sourceKey
         pair.targetKeys = targetKey
         pair.queue = events
-        return pair.uses(tasks?.tasks ?? Set(PolicyUse.Task.allCases))
+        return pair
     }
 }

@@ -1,3 +1,4 @@
+import Configuration
 import ReplicationModel
 
 /// What is known of a pair whose rights are asked for.
@@ -22,5 +23,28 @@ struct PolicyPair: Sendable {
         write.delta = delta && !target.isVault
         write.keys = targetKeys
         return [read, write]
+    }
+}
+
+extension PolicyPair {
+    /// A pair of the configuration file. What its source is encrypted with, the file does not say.
+    init(of pair: PairConfiguration) {
+        self.init(source: pair.source.location, target: pair.target.location)
+        deletes = pair.settings.deletion.isEnabled
+        keepsDeleted = !pair.settings.deletion.isPermanent
+        delta = pair.settings.delta
+        targetKeys = Self.key(of: pair.target.encryption).map { [$0] } ?? []
+        queue = pair.events?.queue
+    }
+
+    /// The key that an encryption names: `aws:kms:KEY`, `aws:kms:dsse:KEY`, the key's resource name, or a scope.
+    private static func key(of encryption: String?) -> String? {
+        guard let encryption, encryption != "AES256", encryption != "aws:kms", encryption != "aws:kms:dsse" else {
+            return nil
+        }
+        for mark in ["aws:kms:dsse:", "aws:kms:"] where encryption.hasPrefix(mark) {
+            return String(encryption.dropFirst(mark.count))
+        }
+        return encryption
     }
 }
