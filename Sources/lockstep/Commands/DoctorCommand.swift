@@ -36,6 +36,11 @@ struct DoctorCommand: AsyncParsableCommand {
     @OptionGroup var endpoint: EndpointOptions
     @Option(name: .customLong("as"), help: "What the place is for: a source is only read.")
     var purpose = Purpose.target
+    @Option(
+        help: ArgumentHelp(
+            "How what is written is to be encrypted, as for sync: proves the right to use the key.",
+            valueName: "encryption"))
+    var targetEncryption: String?
     @Flag(help: "Write nothing: look only at what is there.")
     var readOnly = false
     @Flag(help: "One JSON object a line.")
@@ -51,8 +56,10 @@ struct DoctorCommand: AsyncParsableCommand {
         // What a vault is made of are plain objects: its place needs what every target needs.
         let place = try context.location(location).underlying
         let transport = ObservedTransport(context.transport, time: context.time)
+        var connection = endpoint.connection
+        connection.encryption = targetEncryption
         let opened = try context.stores(over: transport).openPlain(
-            place, endpoint.connection, for: readOnly ? .reading : .writing)
+            place, connection, for: readOnly ? .reading : .writing)
         let started = context.time.monotonic()
         let output = DoctorOutput(console: context.console, time: context.time, place: place, isJSON: json)
         output.begin(purpose.rawValue, readOnly: readOnly)
