@@ -104,6 +104,8 @@ def test_it_installs_keeps_what_was_edited_and_leaves_nothing_after_a_purge(pack
 
 def test_what_units_and_documents_name_is_in_the_package(unpacked):
     for unit in (unpacked / "usr/lib/systemd/system").iterdir():
+        for page in re.findall(r"man:([\w-]+)\(1\)", unit.read_text()):
+            assert (unpacked / f"usr/share/man/man1/{page}.1.gz").exists(), (unit.name, page)
         for path in re.findall(r"^Exec\w+=(/usr/bin/lockstep)", unit.read_text(), re.M):
             assert os.access(unpacked / path[1:], os.X_OK)
     rules = unpacked / "usr/share/doc/lockstep/examples/helm/lockstep/files/lockstep.rules.yaml"

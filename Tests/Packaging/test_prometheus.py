@@ -1,9 +1,11 @@
 """The alert rules, by Prometheus's own tool: each fires when it should, and only then."""
 
+import re
+
 import pytest
 import yaml
 
-from checkout import CONFIG, run
+from checkout import CONFIG, ROOT, run
 from metrics import FOREIGN, OWN, RECORDED, names
 
 RULES = CONFIG / "prometheus/lockstep.rules.yaml"
@@ -64,6 +66,12 @@ def test_alerts_tell_how_bad_it_is_and_what_to_do():
         if "alert" in rule:
             assert rule["labels"]["severity"] in ("critical", "warning"), rule["alert"]
             assert set(rule["annotations"]) == {"summary", "action"}, rule["alert"]
+
+
+def test_the_names_are_those_that_the_program_exports():
+    sources = "".join(path.read_text() for path in (ROOT / "Sources/Operations").rglob("*.swift"))
+    exported = set(re.findall(r'"((?:lockstep|process)_[a-z_]+[a-z])"', sources))
+    assert exported == {re.sub("_(bucket|sum|count)$", "", name) if "duration_seconds_" in name else name for name in OWN}
 
 
 def test_rules_use_metrics_that_exist():
