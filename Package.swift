@@ -26,6 +26,10 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let vocabulary: [Target.Dependency] = ["ReplicationModel", "Buffers", "Digests"]
 let cloudStore: [Target.Dependency] =
     vocabulary + ["Cryptography", "XMLStreaming", "HTTPTransport", "ObjectStores", "HTTPStores"]
+let eventLoops: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+]
 
 let package = Package(
     name: "lockstep",
@@ -36,6 +40,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -89,25 +94,25 @@ let package = Package(
 
         // What people configure: settings of a pair, and the file that names them.
         module("Configuration", vocabulary + ["Cryptography", "Manifests", "Replication", "Yams"]),
+        module(
+            "Operations",
+            vocabulary + [
+                "ChildProcesses", "Cryptography", "HTTPTransport", "ObjectStores", "HTTPStores", "Replication",
+                "Configuration", .product(name: "Logging", package: "swift-log"),
+            ] + eventLoops),
 
         // Executables name the concrete stores.
         .executableTarget(
             name: "lockstep",
             dependencies: cloudStore + [
                 "AWS", "Azure", "Google", "HashiCorp", "S3", "GCS", "AzureBlob", "Manifests", "SQLiteManifests",
-                "ChunkPipeline", "Vault", "Replication", "Configuration", argumentParser,
+                "ChunkPipeline", "Vault", "Replication", "Configuration", "Operations",
+                argumentParser,
             ],
             swiftSettings: settings),
 
         // The three clouds on loopback.
-        module(
-            "CloudSim",
-            [
-                "Digests", "Cryptography", "XMLStreaming",
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-            ]),
+        module("CloudSim", ["Digests", "Cryptography", "XMLStreaming"] + eventLoops),
         .executableTarget(name: "cloudsim", dependencies: ["CloudSim", argumentParser], swiftSettings: settings),
 
         // Tests. `StoreConformance` is the one suite that every store passes.
@@ -137,5 +142,11 @@ let package = Package(
         tests("ReplicationTests", vocabulary + ["ObjectStores", "Manifests", "SQLiteManifests", "Replication"]),
         tests("ConfigurationTests", vocabulary + ["Cryptography", "Manifests", "Replication", "Configuration"]),
         tests("CloudSimTests", ["CloudSim"]),
+        tests(
+            "OperationsTests",
+            vocabulary + [
+                "Cryptography", "ObjectStores", "HTTPStores", "HTTPTransport", "Replication", "Configuration",
+                "Operations",
+            ]),
     ]
 )

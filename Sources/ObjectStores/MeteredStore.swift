@@ -9,17 +9,42 @@ package struct StoreMeter: Sendable, Hashable {
     package var failures: [StoreOperation: Int] = [:]
     package var bytesRead: Int64 = 0
     package var bytesWritten: Int64 = 0
+    /// Attempts that were waited for because one before them had failed.
+    package var retries = 0
+    /// Answers that asked for fewer requests.
+    package var throttles = 0
+    /// Reads of ranges that succeeded, and writes of objects and parts.
+    package var reads = LatencyHistogram()
+    package var writes = LatencyHistogram()
 
     package init() {}
+
+    package mutating func add(_ other: StoreMeter) {
+        requests.merge(other.requests, uniquingKeysWith: +)
+        failures.merge(other.failures, uniquingKeysWith: +)
+        bytesRead += other.bytesRead
+        bytesWritten += other.bytesWritten
+        retries += other.retries
+        throttles += other.throttles
+        reads.add(other.reads)
+        writes.add(other.writes)
+    }
 }
 
 /// A store that counts: every attempt, so it belongs below the decorator that retries.
 package final class MeteredStore: ObjectStore {
     private let base: any ObjectStore
+    private let time: any Timekeeper
     private let state = Mutex(StoreMeter())
 
-    package init(_ base: any ObjectStore) {
+    package init(_ base: any ObjectStore, time: any Timekeeper = SystemTime()) {
         self.base = base
+        self.time = time
+    }
+
+    /// For the decorator above this one that waits and tries again.
+    package func countRetry() {
+        state.withLock { $0.retries += 1 }
     }
 
     package var meter: StoreMeter { state.withLock { $0 } }
@@ -31,18 +56,22 @@ package final class MeteredStore: ObjectStore {
     private func counting<R>(
         _ operation: StoreOperation, read: Int64 = 0, written: Int64 = 0, _ call: () async throws(StoreError) -> R
     ) async throws(StoreError) -> R {
+        let started = read + written > 0 ? time.monotonic() : 0
         do throws(StoreError) {
             let result = try await call()
+            let elapsed = read + written > 0 ? time.monotonic() - started : 0
             state.withLock {
                 $0.requests[operation, default: 0] += 1
                 $0.bytesRead += read
                 $0.bytesWritten += written
+                if read > 0 { $0.reads.add(elapsed) } else if written > 0 { $0.writes.add(elapsed) }
             }
             return result
         } catch {
             state.withLock {
                 $0.requests[operation, default: 0] += 1
                 $0.failures[operation, default: 0] += 1
+                if error.code == .throttled { $0.throttles += 1 }
             }
             throw error
         }
@@ -115,10 +144,16 @@ package final class MeteredStore: ObjectStore {
 
     package func delete(_ requests: [DeleteRequest]) async -> [Result<Void, StoreError>] {
         let results = await base.delete(requests)
-        let failed = results.count { if case .failure = $0 { true } else { false } }
+        var failed = 0
+        var throttled = 0
+        for case .failure(let error) in results {
+            failed += 1
+            if error.code == .throttled { throttled += 1 }
+        }
         state.withLock {
             $0.requests[.delete, default: 0] += requests.count
             if failed > 0 { $0.failures[.delete, default: 0] += failed }
+            $0.throttles += throttled
         }
         return results
     }

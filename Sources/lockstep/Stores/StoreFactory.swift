@@ -53,8 +53,11 @@ struct StoreFactory {
         }
         let (base, endpoint, learned) = try baseStore(location, connection, use)
         let meter = MeteredStore(base)
-        let retrying = RetryingStore(
-            ThrottledStore(meter, rate: rate, time: time), time: time, onRetry: onRetry)
+        let onRetry = onRetry
+        let retrying = RetryingStore(ThrottledStore(meter, rate: rate, time: time), time: time) {
+            meter.countRetry()
+            onRetry($0, $1, $2)
+        }
         let store = location.service == .file ? retrying : PrefixedStore.rooted(retrying, at: location.prefix)
         return OpenStore(
             location: location, store: store, meter: meter, identity: "\(location)@\(endpoint)", endpoint: endpoint,

@@ -1,0 +1,89 @@
+/// How a pair is, in one word for people; the worst first.
+package enum PairState: Int, Sendable, CaseIterable, Comparable {
+    case failing, drift, checkFailing, incomplete, new, unproven, well
+
+    package init(_ status: PairStatus) {
+        let record = status.record
+        if record.runFailure.since != nil {
+            self = .failing
+        } else if record.drift.since != nil {
+            self = .drift
+        } else if record.checkFailure.since != nil {
+            self = .checkFailing
+        } else if record.lastRun == nil {
+            self = .new
+        } else if record.lastRun?.result == .limit || record.lastRun?.result == .interrupted {
+            self = .incomplete
+        } else if record.lastCheck?.verdict == .unproven {
+            self = .unproven
+        } else {
+            self = .well
+        }
+    }
+
+    package static func < (a: PairState, b: PairState) -> Bool { a.rawValue < b.rawValue }
+
+    /// A stable word for programs.
+    package var name: String {
+        switch self {
+        case .failing: "failing"
+        case .drift: "drift"
+        case .checkFailing: "check_failing"
+        case .incomplete: "incomplete"
+        case .new: "new"
+        case .unproven: "unproven"
+        case .well: "in_step"
+        }
+    }
+
+    var title: String {
+        switch self {
+        case .failing: "Failing"
+        case .drift: "Differences found"
+        case .checkFailing: "Check fails"
+        case .incomplete: "Not finished"
+        case .new: "No run yet"
+        case .unproven: "Not proven"
+        case .well: "In step"
+        }
+    }
+
+    /// A shape of its own, for those who do not see the colour.
+    var mark: String {
+        switch self {
+        case .failing: "✕"
+        case .drift: "≠"
+        case .checkFailing: "!"
+        case .incomplete: "◔"
+        case .new: "○"
+        case .unproven: "?"
+        case .well: "✓"
+        }
+    }
+
+    var tone: String {
+        switch self {
+        case .failing, .drift: "bad"
+        case .checkFailing, .incomplete, .unproven: "warn"
+        case .new: "calm"
+        case .well: "good"
+        }
+    }
+}
+
+extension PairOutcome.Result {
+    /// What to do about it.
+    func advice(pair: String) -> String? {
+        switch self {
+        case .success, .locked: nil
+        case .partial: "Some objects were not copied: lockstep run \(pair) names each with its reason."
+        case .failed: "This should not happen: keep the log with this run's trace id."
+        case .refused: "A guard refused, and nothing was deleted: look at the source before raising a limit."
+        case .limit: "The next run goes on where this one stopped."
+        case .interrupted: "The next run goes on where this one stopped."
+        case .temporary: "Probably over by itself: the next run tries again."
+        case .configuration:
+            "Until the configuration or the rights are changed, every run ends so: lockstep doctor looks for the cause."
+        }
+    }
+}

@@ -1,0 +1,134 @@
+import Foundation
+import ObjectStores
+import Replication
+
+/// What is known of a pair over all its runs, whoever ran them: the one source of metrics, pages and notifications.
+package struct PairRecord: Sendable, Hashable, Codable {
+    package static let currentVersion = 1
+
+    /// A run that has begun and not ended: under way, or killed.
+    package struct Running: Sendable, Hashable, Codable {
+        package var kind: PairWork.Kind
+        package var trigger: PairWork.Trigger
+        package var start: Int64
+        package var process: Int32
+        package var traceId: String
+    }
+
+    package struct LastRun: Sendable, Hashable, Codable {
+        package var start: Int64
+        package var end: Int64
+        package var result: PairOutcome.Result
+        package var exitCode: Int32
+        package var message: String?
+        package var copiedObjects: Int
+        package var copiedBytes: Int64
+        package var failedObjects: Int
+        package var skippedObjects: Int
+        package var traceId: String
+    }
+
+    package struct LastCheck: Sendable, Hashable, Codable {
+        package var start: Int64
+        package var end: Int64
+        package var verdict: PairOutcome.Verdict?
+        package var exitCode: Int32
+        package var message: String?
+        package var unprovenObjects: Int
+    }
+
+    package var version = PairRecord.currentVersion
+    package var pair: String
+    package var running: Running?
+    package var lastRun: LastRun?
+    package var lastCheck: LastCheck?
+    /// When the newest run that went through ended.
+    package var lastSuccess: Int64?
+    /// When the newest run began after which the target had all that the source had.
+    package var recoveryPoint: Int64?
+    package var consecutiveFailures = 0
+    /// Of the newest run that listed the source to its end.
+    package var sourceObjects: Int?
+    package var sourceBytes: Int64?
+    /// Failed, skipped or in conflict after the newest run, or unproven in a newer check.
+    package var unverifiedObjects = 0
+    package var runFailure = Alarm()
+    package var checkFailure = Alarm()
+    package var drift = Alarm()
+    package var totals = PairTotals()
+
+    package init(pair: String) {
+        self.pair = pair
+    }
+
+    package mutating func begin(_ work: PairWork, at moment: Int64, process: Int32) {
+        running = Running(
+            kind: work.kind, trigger: work.trigger, start: moment, process: process, traceId: work.trace.traceID)
+    }
+
+    /// Takes up what a run did, and says what people should be told of.
+    package mutating func end(_ outcome: PairOutcome, of work: PairWork) -> [PairEvent] {
+        totals.add(outcome)
+        // The run that held the pair writes about itself.
+        if outcome.result == .locked { return [] }
+        if running?.traceId == work.trace.traceID { running = nil }
+        switch outcome.kind {
+        case .events: return []
+        case .sync: return endSync(outcome, work)
+        case .check: return endCheck(outcome)
+        }
+    }
+
+    private mutating func endSync(_ outcome: PairOutcome, _ work: PairWork) -> [PairEvent] {
+        let counts = outcome.counts
+        lastRun = LastRun(
+            start: outcome.start, end: outcome.end, result: outcome.result, exitCode: outcome.exitCode,
+            message: outcome.message, copiedObjects: counts.copiedObjects, copiedBytes: counts.copiedBytes,
+            failedObjects: counts.failedObjects, skippedObjects: counts.skippedObjects, traceId: work.trace.traceID)
+        if outcome.isListed {
+            sourceObjects = counts.sourceObjects
+            sourceBytes = counts.sourceBytes
+        }
+        if outcome.isListed || counts.failedObjects + counts.skippedObjects + counts.conflicts > 0 {
+            unverifiedObjects = counts.failedObjects + counts.skippedObjects + counts.leftObjects
+        }
+        if outcome.movesRecoveryPoint { recoveryPoint = outcome.start }
+        if outcome.result == .success {
+            lastSuccess = outcome.end
+            consecutiveFailures = 0
+            return runFailure.clear() ? [.recovery] : []
+        }
+        guard outcome.result.isFailure else { return [] }
+        consecutiveFailures += 1
+        return runFailure.raise(at: outcome.end) ? [.failure] : []
+    }
+
+    private mutating func endCheck(_ outcome: PairOutcome) -> [PairEvent] {
+        lastCheck = LastCheck(
+            start: outcome.start, end: outcome.end, verdict: outcome.verdict, exitCode: outcome.exitCode,
+            message: outcome.message, unprovenObjects: outcome.unprovenObjects)
+        guard let verdict = outcome.verdict else {
+            guard outcome.result.isFailure else { return [] }
+            return checkFailure.raise(at: outcome.end) ? [.failure] : []
+        }
+        unverifiedObjects = outcome.unprovenObjects
+        var events: [PairEvent] = []
+        if checkFailure.clear() { events.append(.recovery) }
+        switch verdict {
+        case .drift: if drift.raise(at: outcome.end) { events.append(.drift) }
+        case .inSync: if drift.clear(), events.isEmpty { events.append(.recovery) }
+        case .unproven: break
+        }
+        return events
+    }
+}
+
+/// What people are told of.
+package enum PairEvent: String, Sendable, Hashable, CaseIterable, Codable {
+    case failure, drift, recovery
+}
+
+extension PairRecord.Running {
+    /// Whether another process that wrote it is there still; a killed one leaves its mark.
+    package var isElsewhere: Bool { process != getpid() && (kill(process, 0) == 0 || errno == EPERM) }
+}

@@ -1,0 +1,33 @@
+/// What a configuration asks of the daemon.
+package struct ServiceSetup: Sendable {
+    /// What people and metrics are told of a pair.
+    package struct Place: Sendable, Hashable {
+        package var source: String
+        package var target: String
+        /// Bytes that a run may hold in buffers.
+        package var memory: Int
+
+        package init(source: String, target: String, memory: Int) {
+            self.source = source
+            self.target = target
+            self.memory = memory
+        }
+    }
+
+    package var plans: [PairPlan]
+    package var places: [String: Place]
+    /// Runs over listings and checks at once.
+    package var parallel: Int
+    package var runner: any PairRunner
+    package var events: [EventSource]
+
+    package init(
+        plans: [PairPlan], places: [String: Place], parallel: Int, runner: any PairRunner, events: [EventSource]
+    ) {
+        self.plans = plans
+        self.places = places
+        self.parallel = parallel
+        self.runner = runner
+        self.events = events
+    }
+}
