@@ -21,7 +21,7 @@ import requests
 # Whoever starts the tests in the background may leave the interrupt ignored, and programs inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["lockstep_binary", "locations", "foreign_servers", "configurations"]
+pytest_plugins = ["lockstep_binary", "locations", "foreign_servers", "configurations", "daemons"]
 
 # Clients must find neither the machine's credentials nor its configuration.
 for name in list(os.environ):

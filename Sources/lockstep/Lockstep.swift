@@ -17,7 +17,7 @@ struct Lockstep: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             SyncCommand.self, CheckCommand.self, RunCommand.self, ConfigCommand.self, SweepCommand.self,
-            DoctorCommand.self, PolicyCommand.self,
+            ServeCommand.self, DoctorCommand.self, PolicyCommand.self,
             ListCommand.self, CatCommand.self, StatCommand.self,
             ManifestCommand.self, VaultCommand.self,
         ])

@@ -1,8 +1,10 @@
 import ArgumentParser
+import Configuration
 import Foundation
 import HTTPTransport
 import Manifests
 import ObjectStores
+import Operations
 import ReplicationModel
 import Synchronization
 import Vault
@@ -12,15 +14,31 @@ struct CommandContext {
     let environment = ProcessInfo.processInfo.environment
     let time: any Timekeeper = SystemTime()
     let console: Console
-    let interruption = Interruption()
+    let interruption: Interruption
     let transport: CurlTransport
     let credentials: CloudCredentials
     let passphrases: Passphrases
     private let verbose: Bool
 
-    init(verbose: Bool = false) {
+    /// - Parameter log: how talk is written, where the configuration says that it is for programs.
+    init(verbose: Bool = false, log: LogSettings? = nil) {
         self.verbose = verbose
-        console = Console(environment: environment)
+        let terminal = Console(environment: environment)
+        if let log, log.format == .json {
+            console = Console(log: ServiceLog(log, time: time) { terminal.say($0) })
+        } else {
+            console = terminal
+        }
+        interruption = Interruption()
+        transport = CurlTransport()
+        passphrases = Passphrases(environment: environment, console: console, interruption: interruption)
+    }
+
+    /// Of the daemon: talk goes to the log, and nobody is there to be asked.
+    init(daemon log: ServiceLog) {
+        verbose = true
+        console = Console(log: log)
+        interruption = Interruption(isDaemon: true)
         transport = CurlTransport()
         credentials = CloudCredentials(environment: environment, transport: transport, time: time)
         passphrases = Passphrases(

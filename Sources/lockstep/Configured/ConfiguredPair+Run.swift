@@ -7,12 +7,13 @@ extension ConfiguredPair {
         context: CommandContext
     ) async -> PairOutcome {
         await outcome(trigger, output, context) {
+            let problems = RunProblems(output.observer)
             let run = PairRun(
-                request: request(keys: keys, dryRun: dryRun), context: context, observer: output.observer,
+                request: request(keys: keys, dryRun: dryRun), context: context, observer: problems,
                 watch: output.watch)
             let report = try await run.report()
             output.finish(report)
-            return (.ran(report), report.exitCode)
+            return (.ran(report, problems), report.exitCode)
         }
     }
 

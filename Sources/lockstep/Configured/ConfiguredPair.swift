@@ -45,6 +45,12 @@ struct ConfiguredPair: Sendable {
         return request
     }
 
+    /// How the source's queue of changes is asked.
+    var eventConnection: Connection {
+        let cloud = pair.events?.cloud.flatMap { configuration.clouds[$0] }
+        return Connection(endpoint: cloud?.endpoint, region: cloud?.region, profile: cloud?.profile)
+    }
+
     private func place(_ settings: PlaceSettings) -> PairRequest.Place {
         let cloud = settings.cloud.flatMap { configuration.clouds[$0] }
         var connection = Connection(endpoint: cloud?.endpoint, region: cloud?.region, profile: cloud?.profile)

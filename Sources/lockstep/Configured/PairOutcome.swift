@@ -8,7 +8,7 @@ enum PairTrigger: String, Sendable {
 /// How one run or one check of a configured pair ended.
 struct PairOutcome: Sendable {
     enum Result: Sendable {
-        case ran(RunReport)
+        case ran(RunReport, RunProblems)
         case checked(CheckReport)
         /// It did not come so far that there is a report.
         case failed(CommandFailure)

@@ -1,4 +1,5 @@
 import Foundation
+import Operations
 import Synchronization
 
 /// Standard output for data, standard error for talk. Lines of many tasks do not mix, and a progress bar at the bottom of a terminal
@@ -21,8 +22,18 @@ struct Console: Sendable {
     let isTerminal: Bool
     /// Whether colours may be used: on a terminal, unless NO_COLOR is set (no-color.org).
     let hasColor: Bool
+    /// Where talk goes instead of standard error.
+    private var log: ServiceLog?
+
+    /// Talk goes to a log, line by line.
+    init(log: ServiceLog) {
+        self.log = log
+        isTerminal = false
+        hasColor = false
+    }
 
     init(environment: [String: String]) {
+        log = nil
         isTerminal = isatty(STDERR_FILENO) == 1 && environment["TERM"] != "dumb"
         hasColor = isTerminal && (environment["NO_COLOR"] ?? "").isEmpty
     }
@@ -31,6 +42,7 @@ struct Console: Sendable {
     func labelled(as label: String) -> Console {
         var console = self
         console.label = label
+        console.log = log?.about(pair: label)
         return console
     }
 
@@ -54,7 +66,10 @@ struct Console: Sendable {
     var dataFailure: Int32 { terminal.state.withLock { $0.dataFailure == EPIPE ? 0 : $0.dataFailure } }
 
     /// One line of talk.
-    func say(_ line: String) { write(labelled(line)) }
+    func say(_ line: String) {
+        if let log { return log.info(line) }
+        write(labelled(line))
+    }
 
     private func labelled(_ line: String) -> String { label.map { "\($0): \(line)" } ?? line }
 
@@ -69,11 +84,13 @@ struct Console: Sendable {
     }
 
     func warn(_ line: String) {
+        if let log { return log.warning(line) }
         let line = labelled(line)
         write(hasColor ? "\u{1B}[33mwarning:\u{1B}[0m \(line)" : "warning: \(line)")
     }
 
     func error(_ line: String) {
+        if let log { return log.error(line) }
         let line = labelled(line)
         write(hasColor ? "\u{1B}[31merror:\u{1B}[0m \(line)" : "error: \(line)")
     }

@@ -5,19 +5,23 @@ import Synchronization
 private let signalPipe = Atomic<Int32>(-1)
 
 /// SIGINT, SIGTERM and SIGHUP: the first asks the run to end, the second ends the process at once. What does not end within the grace
-/// period (a disk that does not answer) is ended: the next run goes on from there as after any kill.
+/// period (a disk that does not answer) is ended: the next run goes on from there as after any kill. For a daemon SIGHUP asks for the
+/// configuration to be read again instead.
 ///
 /// A handler for the whole process and not a mask with `sigwait`: the runtime has threads before any code here runs, and a signal
 /// that one of them does not block ends the process.
 final class Interruption: Sendable {
     /// Seconds; systemd and schedulers send SIGKILL later than that.
-    private static let gracePeriod: UInt32 = 9
-
+    private let gracePeriod: UInt32
+    private let isDaemon: Bool
     private let received = Mutex<Int32?>(nil)
     private let action = Mutex<(@Sendable () -> Void)?>(nil)
     private let lastAction = Mutex<(@Sendable () -> Void)?>(nil)
+    private let reload = Mutex<(@Sendable () -> Void)?>(nil)
 
-    init() {
+    init(isDaemon: Bool = false) {
+        self.isDaemon = isDaemon
+        gracePeriod = isDaemon ? 25 : 9
         signal(SIGPIPE, SIG_IGN)
         // A file that grows past the limit of this process is an error of that file, not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
@@ -62,6 +66,11 @@ final class Interruption: Sendable {
         if signalNumber != nil { body() }
     }
 
+    /// What SIGHUP does to a daemon.
+    func onReload(_ body: @escaping @Sendable () -> Void) {
+        reload.withLock { $0 = body }
+    }
+
     /// What must happen even when a signal ends the process at once: a terminal gets its echo back.
     func beforeExit(_ body: (@Sendable () -> Void)?) {
         lastAction.withLock { $0 = body }
@@ -73,13 +82,17 @@ final class Interruption: Sendable {
     }
 
     private func handle(_ number: Int32) {
+        if isDaemon, number == SIGHUP {
+            reload.withLock { $0 }?()
+            return
+        }
         let isFirst = received.withLock { received in
             defer { received = received ?? number }
             return received == nil
         }
         guard isFirst else { end(number) }
         Thread.detachNewThread { [self] in
-            sleep(Self.gracePeriod)
+            sleep(gracePeriod)
             end(number)
         }
         action.withLock { $0 }?()

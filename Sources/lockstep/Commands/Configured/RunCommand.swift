@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Foundation
 
 /// `lockstep run [PAIR…]`: runs pairs of the configuration file once.
 struct RunCommand: AsyncParsableCommand {
@@ -26,6 +27,11 @@ struct RunCommand: AsyncParsableCommand {
     var dryRun = false
     @Option(help: ArgumentHelp("Pairs that run at the same time (1).", valueName: "n"))
     var parallel = 1
+    @Option(
+        help: ArgumentHelp(
+            "Where lockstep_PAIR.prom is written after each run, instead of the file's metrics.textfile.",
+            valueName: "directory"))
+    var metricsTextfile: String?
     @OptionGroup(title: "Output")
     var output: OutputOptions
 
@@ -35,14 +41,17 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let context = CommandContext(verbose: output.verbose)
+        let environment = ProcessInfo.processInfo.environment
+        let loaded = Result { try ConfigurationFile.load(file.config, environment) }
+        let context = CommandContext(verbose: output.verbose, log: try? loaded.get().configuration.log)
         let command = self
-        try await context.run { try await command.runPairs(context) }
+        try await context.run { try await command.runPairs(of: try loaded.get(), context) }
     }
 
-    private func runPairs(_ context: CommandContext) async throws -> Int32 {
-        let pairs = try ConfigurationFile.load(file.config, context.environment).pairs(pairs)
+    private func runPairs(of file: ConfigurationFile, _ context: CommandContext) async throws -> Int32 {
+        let pairs = try file.pairs(pairs)
         let isAlone = pairs.count == 1
+        let journal = RunJournal(file.configuration, textfile: metricsTextfile, context: context)
         let command = self
         let codes = await withTaskGroup(of: Int32.self) { group in
             var codes: [Int32] = []
@@ -55,7 +64,7 @@ struct RunCommand: AsyncParsableCommand {
                 // Nothing new begins after a signal.
                 guard !Task.isCancelled else { break }
                 active += 1
-                group.addTask { await command.run(pair, isAlone: isAlone, context) }
+                group.addTask { await command.run(pair, isAlone: isAlone, journal, context) }
             }
             for await code in group { codes.append(code) }
             return codes
@@ -63,12 +72,20 @@ struct RunCommand: AsyncParsableCommand {
         return context.interruption.exitCode ?? PairOutcome.worst(codes)
     }
 
-    private func run(_ pair: ConfiguredPair, isAlone: Bool, _ context: CommandContext) async -> Int32 {
+    private func run(
+        _ pair: ConfiguredPair, isAlone: Bool, _ journal: RunJournal, _ context: CommandContext
+    ) async -> Int32 {
         let output = RunOutput(output, context, pair: pair.name, isLabelled: !isAlone, showsProgress: parallel == 1)
+        // What only would be done is nothing that a record, a metric or a person should be told of.
+        if dryRun { return await pair.run(.manual, dryRun: true, output: output, context: context).exitCode }
         guard check else {
-            return await pair.run(.manual, dryRun: dryRun, output: output, context: context).exitCode
+            return await journal.accompany(.sync, of: pair) {
+                await pair.run(.manual, output: output, context: context)
+            }
         }
         let shown = CheckOutput(json: self.output.json, verbose: self.output.verbose, quiet: self.output.quiet)
-        return await pair.check(.manual, shown: shown, output: output, context: context).exitCode
+        return await journal.accompany(.check, of: pair) {
+            await pair.check(.manual, shown: shown, output: output, context: context)
+        }
     }
 }

@@ -1,0 +1,64 @@
+import AWS
+import Azure
+import Configuration
+import Google
+import HTTPStores
+import ObjectStores
+import Operations
+import ReplicationModel
+
+extension EventSource {
+    /// The queue of a pair's source, in the cloud of that source; nil for a pair without events.
+    init?(_ pair: ConfiguredPair, context: CommandContext) throws {
+        guard let events = pair.pair.events else { return nil }
+        let location = pair.pair.source.location
+        let queue: any EventQueue
+        do {
+            queue = try Self.queue(events.queue, of: location.service, pair.eventConnection, context)
+        } catch {
+            throw CommandFailure(.configuration, "pair \(pair.name), events: \(error)")
+        }
+        let settings = pair.pair.settings
+        self.init(
+            pair: pair.name, queue: queue,
+            scope: EventScope(location: location, filter: settings.filter, sets: settings.pointers.sets),
+            batchWait: events.batchWait,
+            identity: "\(events) \(location) \(pair.eventConnection) \(settings.filter) \(settings.pointers)")
+    }
+
+    private static func queue(
+        _ text: String, of service: ObjectLocation.Service, _ connection: Connection, _ context: CommandContext
+    ) throws -> any EventQueue {
+        let environment = context.environment
+        let time = context.time
+        let now: @Sendable () -> Int64 = { time.nowSeconds() }
+        switch service {
+        case .s3:
+            let identity = AWSIdentity(profile: connection.profile)
+            guard
+                let credentials = try AWSCredentials.shared(
+                    identity, region: connection.region, environment: environment, transport: context.transport,
+                    now: now)
+            else { throw CommandFailure(.configuration, "a queue cannot be read without an identity") }
+            return try AWSEventQueue(
+                url: text, region: connection.region,
+                endpoint: try AWSEventQueue.endpoint(environment: environment, profile: connection.profile),
+                credentials: credentials, transport: context.transport, now: now)
+        case .gs:
+            let credentials = try GoogleCredentials.shared(
+                GoogleIdentity(), scope: .platform, environment: environment, transport: context.transport, now: now)
+            return try GoogleEventQueue(
+                subscription: text, environment: environment, credentials: credentials, transport: context.transport,
+                now: now)
+        case .az:
+            let account = try AzureQueueAddress(text).account
+            let credentials = try AzureCredentials.shared(
+                AzureIdentity(), account: account, scope: .storage, profile: connection.profile,
+                environment: environment,
+                transport: context.transport, now: now)
+            return try AzureEventQueue(queue: text, credentials: credentials, transport: context.transport, now: now)
+        case .file, .memory:
+            throw CommandFailure(.configuration, "a source of the kind \(service.rawValue) has no queue of changes")
+        }
+    }
+}
