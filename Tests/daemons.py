@@ -2,10 +2,10 @@
 
 import json
 import re
-import signal
 import socket
 import threading
 import time
+from signal import SIGTERM
 
 import pytest
 import requests
@@ -81,7 +81,7 @@ class Daemon:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def stop(self, expect=0, number=signal.SIGTERM, seconds=30):
+    def stop(self, expect=0, number=SIGTERM, seconds=30):
         """Ends it as a service manager does; its status must be the expected one, and its log tell no secret."""
         self.signal(number)
         return self.ended(expect, seconds)
