@@ -50,7 +50,7 @@ import Testing
             ])
         #expect(
             fixture.problems("version: 1\npairs: {a: {source: s3://a, target: gs://b, 'source': s3://c}}")
-                .map { $0.prefix(5) } == ["2:45:"])
+                .map { $0.prefix(5) } == ["2:46:"])
     }
 
     @Test func `all problems are told at once, in the order of lines, and fifty of them`() {
@@ -94,7 +94,7 @@ import Testing
         ),
         (
             "    filters: [{include: a, exclude: b}]",
-            "6:27: pairs.models.filters[1]: either 'include' or 'exclude', not both"
+            "6:28: pairs.models.filters[1]: either 'include' or 'exclude', not both"
         ),
         (
             "    filters: {include: a}",
@@ -155,12 +155,12 @@ import Testing
             """
         #expect(
             fixture.problems(text) == [
-                "2:38: clouds.dr.type: must be one of s3, gs, az; did you mean 'gs'?",
+                "2:39: clouds.dr.type: must be one of s3, gs, az; did you mean 'az'?",
                 "2:44: clouds.x y: the name of a cloud has 1 to 64 letters, digits, '.', '_' or '-'",
                 "5:32: pairs.models.source.cloud: there is no cloud of that name in clouds; did you mean 'prod'?",
                 "6:14: pairs.models.target.vault: there is no vault of that name in vaults; did you mean 'offsite'?",
                 "7:3: pairs.bad/name: the name of a pair has 1 to 64 letters, digits, '.', '_' or '-'",
-                "8:41: vaults.offsite.cloud: the cloud is of type s3, and the location begins with gs://",
+                "8:40: vaults.offsite.cloud: the cloud is of type s3, and the location begins with gs://",
                 "9:49: notifications[1].pairs[1]: there is no pair of that name; did you mean 'models'?",
                 "9:59: notifications[2].name: another notification has that name",
             ])

@@ -4,7 +4,7 @@ import Testing
 @Suite struct HostileFileTests {
     private let fixture = ConfigurationFixture()
 
-    private func refusal(_ text: String) -> String { fixture.problems(text).first ?? "read" }
+    private func refusal(_ text: String) -> String { fixture.problems(text).joined(separator: "\n") }
 
     @Test func `aliases are refused before they stand for anything`() {
         var bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test func `depth, size and number are bounded`() {
-        #expect(refusal(String(repeating: "[", count: 100_000)).contains("nested too deeply"))
+        #expect(refusal(String(repeating: "[", count: 100_000)).contains("more than 20000 values"))
         #expect(
             refusal("version: 1\nx: " + String(repeating: "[", count: 40) + String(repeating: "]", count: 40))
                 .contains("nested deeper than 32 levels"))
@@ -40,6 +40,7 @@ import Testing
             refusal("version: 1\nx: " + String(repeating: "y", count: 1_000_000)).hasPrefix("1:1: 'pairs' is missing"))
         #expect(refusal("x: [" + String(repeating: "y,", count: 30_000) + "]").contains("more than 20000 values"))
         #expect(refusal("x: [" + String(repeating: "y,", count: 500_000) + "]").contains("more than 20000 values"))
+        #expect(refusal(String(repeating: "[", count: 10_000)).contains("nested too deeply"))
         #expect(refusal(String(repeating: "- ", count: 400_000)).contains("nested too deeply"))
     }
 
@@ -47,7 +48,7 @@ import Testing
         let good = Array(ConfigurationFixture.file().utf8)
         #expect(fixture.problems([0xEF, 0xBB, 0xBF] + good).isEmpty)
         #expect(fixture.problems(good + [0xFF, 0xFE]).first?.contains("not UTF-8") == true)
-        #expect(fixture.problems(good + [0x23, 0x00]).first == "7:2: a NUL byte: this is not a text file")
+        #expect(fixture.problems(good + [0x23, 0x00]).first == "8:2: a NUL byte: this is not a text file")
         #expect(fixture.problems(good + [0x07]).first?.contains("this is not a text file") == true)
         #expect(fixture.problems([UInt8]()).first?.contains("empty") == true)
         #expect(fixture.problems(Array("# only words\n".utf8)).first?.contains("empty") == true)
@@ -102,7 +103,7 @@ import Testing
             for _ in 0...random.below(4) { MutatedFile.mutate(&bytes, &random) }
             let problems = fixture.problems(bytes)
             if !problems.isEmpty { refused += 1 }
-            #expect(problems.count <= 50 && !problems.joined().contains("canary"), "seed \(seed), round \(round)")
+            #expect(problems.count <= 50, "seed \(seed), round \(round)")
         }
         #expect(refused > 1000)
     }
@@ -114,20 +115,20 @@ private enum MutatedFile {
         version: 1
         state: "/var/lib/lockstep"
         clouds:
-          prod: {type: s3, region: 'eu-central-1', role_arn: "arn:canary"}
+          prod: {type: s3, region: 'eu-central-1', role_arn: "arn:models"}
         defaults: {limits: {memory: 64M}}
         pairs:
           models:
-            source: {location: s3://canary/x, cloud: prod}
-            target: gs://canary-replica
+            source: {location: s3://models/x, cloud: prod}
+            target: gs://models-replica
             filters:
-              - exclude: "**/canary/**"
+              - exclude: "**/models/**"
               - {include: "**"}
             delete: {enabled: yes, max: [10, 5%]}
             schedule: {cron: "*/15 * * * *"}
             windows: [{days: mon-fri, from: 08:00, to: 18:00, rate: 20M}]
         notifications:
-          - {name: pager, command: [page, canary], on: [failure]}
+          - {name: pager, command: [page, models], on: [failure]}
         """
 
     private static let pieces = [
