@@ -447,6 +447,23 @@ def test_leases(container):
     blob.delete_blob()
 
 
+def test_encryption_scopes(container):
+    """Whole blobs, blobs of blocks and copies are under the scope that they name, and under the account's key without one."""
+    container.upload_blob("whole", b"x", encryption_scope="scope-1")
+    blob = container.get_blob_client("blocks")
+    blob.stage_block(block_id("1"), b"x", encryption_scope="scope-2")
+    blob.commit_block_list([BlobBlock(block_id("1"))], encryption_scope="scope-2")
+    container.upload_blob("plain", b"x")
+    assert container.get_blob_client("whole").get_blob_properties().encryption_scope == "scope-1"
+    assert blob.get_blob_properties().encryption_scope == "scope-2"
+    assert blob.download_blob().properties.encryption_scope == "scope-2"
+    listed = {each.name: each.encryption_scope for each in container.list_blobs()}
+    assert listed == {"whole": "scope-1", "blocks": "scope-2", "plain": None}
+    with pytest.raises(HttpResponseError) as error:
+        container.upload_blob("bad", b"x", encryption_scope="not a scope")
+    assert error.value.error_code == "InvalidHeaderValue"
+
+
 # Many at once
 
 

@@ -393,3 +393,46 @@ def test_conditions_and_rights_of_a_copy_source(azure, container, raw):
     assert raw("PUT", "t", block, x_ms_copy_source=tampered).status_code in (401, 403)
     with_write_only = signed_url(azure, container, "source", "w")
     assert raw("PUT", "t", block, x_ms_copy_source=with_write_only).status_code in (401, 403)
+
+
+# Tokens
+
+
+@pytest.fixture
+def bearer(sim, azure, container):
+    """A function that sends one request under a token; the vendor's client sends none without TLS."""
+
+    def send(method, name, query="", token=sim.azure["token"], data=b"", **headers):
+        sent = {"x-ms-version": VERSION, "authorization": f"Bearer {token}"}
+        sent |= {key.replace("_", "-"): value for key, value in headers.items()}
+        sent = {key: value for key, value in sent.items() if value is not None}
+        url = f"{azure.url}/{container.container_name}/{quote(name)}" + (f"?{query}" if query else "")
+        return requests.request(method, url, data=data, headers=sent, timeout=20)
+
+    return send
+
+
+def test_tokens(bearer, container):
+    assert bearer("PUT", "b", data=b"0123", x_ms_blob_type="BlockBlob").status_code == 201
+    assert bearer("GET", "b").content == b"0123"
+    refused(bearer("GET", "b", token="another"), 401, "InvalidAuthenticationInfo")
+    refused(bearer("GET", "b", token=""), 401, "InvalidAuthenticationInfo")
+    assert "authorization_uri=" in bearer("GET", "b", token="another").headers["www-authenticate"]
+    refused(bearer("GET", "b", x_ms_version=None), 400, "MissingRequiredHeader")
+    refused(bearer("GET", "b", x_ms_version="2017-07-29"), 400, "InvalidHeaderValue")
+    refused(bearer("GET", "b", authorization="Basic abc"), 403, "AuthenticationFailed")
+
+
+def test_a_token_for_the_source_of_a_copy(sim, bearer, azure, container):
+    container.upload_blob("source", b"0123456789")
+    url = f"{azure.url}/{container.container_name}/source"
+    block = "comp=block&blockid=MDAwMQ%3D%3D"
+    own = f"Bearer {sim.azure['token']}"
+    assert bearer("PUT", "t", block, x_ms_copy_source=url, x_ms_copy_source_authorization=own).status_code == 201
+    copied = bearer("PUT", "t", x_ms_copy_source=url, x_ms_requires_sync="true", x_ms_copy_source_authorization=own)
+    assert copied.status_code == 202 and bearer("GET", "t").content == b"0123456789"
+    # The token of the request itself says nothing about its source.
+    for authorization in (None, "Bearer another"):
+        reply = bearer("PUT", "t", block, x_ms_copy_source=url, x_ms_copy_source_authorization=authorization)
+        refused(reply, 403, "CannotVerifyCopySource")
+        assert reply.headers["x-ms-copy-source-status-code"] == "401"
