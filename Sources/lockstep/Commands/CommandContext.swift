@@ -22,23 +22,23 @@ struct CommandContext {
 
     /// - Parameter log: how talk is written, where the configuration says that it is for programs.
     init(verbose: Bool = false, log: LogSettings? = nil) {
-        self.verbose = verbose
-        let terminal = Console(environment: environment)
+        let terminal = Console(environment: ProcessInfo.processInfo.environment)
         if let log, log.format == .json {
-            console = Console(log: ServiceLog(log, time: time) { terminal.say($0) })
+            self.init(verbose, Console(log: ServiceLog(log, time: SystemTime()) { terminal.say($0) }), Interruption())
         } else {
-            console = terminal
+            self.init(verbose, terminal, Interruption())
         }
-        interruption = Interruption()
-        transport = CurlTransport()
-        passphrases = Passphrases(environment: environment, console: console, interruption: interruption)
     }
 
     /// Of the daemon: talk goes to the log, and nobody is there to be asked.
     init(daemon log: ServiceLog) {
-        verbose = true
-        console = Console(log: log)
-        interruption = Interruption(isDaemon: true)
+        self.init(true, Console(log: log), Interruption(isDaemon: true))
+    }
+
+    private init(_ verbose: Bool, _ console: Console, _ interruption: Interruption) {
+        self.verbose = verbose
+        self.console = console
+        self.interruption = interruption
         transport = CurlTransport()
         credentials = CloudCredentials(environment: environment, transport: transport, time: time)
         passphrases = Passphrases(

@@ -55,8 +55,8 @@ struct ServeCommand: AsyncParsableCommand {
     }
 }
 
-extension ListenAddress: @retroactive ExpressibleByArgument {
-    public init?(argument: String) {
+extension ListenAddress: ExpressibleByArgument {
+    package init?(argument: String) {
         guard let colon = argument.lastIndex(of: ":"), colon != argument.startIndex,
             let port = UInt16(argument[argument.index(after: colon)...])
         else { return nil }

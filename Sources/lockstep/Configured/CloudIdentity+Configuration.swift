@@ -3,6 +3,7 @@ import Azure
 import Configuration
 import Cryptography
 import Google
+import ReplicationModel
 
 extension CloudIdentity {
     /// Who asks a cloud of the configuration.

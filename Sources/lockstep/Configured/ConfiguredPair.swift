@@ -47,8 +47,10 @@ struct ConfiguredPair: Sendable {
 
     /// How the source's queue of changes is asked.
     var eventConnection: Connection {
-        let cloud = pair.events?.cloud.flatMap { configuration.clouds[$0] }
-        return Connection(endpoint: cloud?.endpoint, region: cloud?.region, profile: cloud?.profile)
+        let cloud = (pair.events?.cloud ?? pair.source.cloud).flatMap { configuration.clouds[$0] }
+        var connection = Connection(endpoint: cloud?.endpoint, region: cloud?.region, profile: cloud?.profile)
+        connection.identity = cloud.map { CloudIdentity($0) }
+        return connection
     }
 
     private func place(_ settings: PlaceSettings) -> PairRequest.Place {

@@ -34,28 +34,26 @@ extension EventSource {
         let now: @Sendable () -> Int64 = { time.nowSeconds() }
         switch service {
         case .s3:
-            let identity = AWSIdentity(profile: connection.profile)
-            guard
-                let credentials = try AWSCredentials.shared(
-                    identity, region: connection.region, environment: environment, transport: context.transport,
-                    now: now)
-            else { throw CommandFailure(.configuration, "a queue cannot be read without an identity") }
+            var identity = connection.identity?.aws ?? AWSIdentity()
+            if let profile = connection.profile { identity.profile = profile }
+            guard let credentials = try context.credentials.aws(identity, region: connection.region) else {
+                throw CommandFailure(.configuration, "a queue cannot be read without an identity")
+            }
+            let (endpoint, region) = try AWSServiceAddress.configured(
+                .sqs, environment: environment, profile: identity.profile)
             return try AWSEventQueue(
-                url: text, region: connection.region,
-                endpoint: try AWSEventQueue.endpoint(environment: environment, profile: connection.profile),
-                credentials: credentials, transport: context.transport, now: now)
+                url: text, region: connection.region ?? region, endpoint: endpoint, credentials: credentials,
+                transport: context.transport, now: now)
         case .gs:
-            let credentials = try GoogleCredentials.shared(
-                GoogleIdentity(), scope: .platform, environment: environment, transport: context.transport, now: now)
+            let credentials = context.credentials.google(connection.identity?.google ?? GoogleIdentity())
             return try GoogleEventQueue(
                 subscription: text, environment: environment, credentials: credentials, transport: context.transport,
                 now: now)
         case .az:
-            let account = try AzureQueueAddress(text).account
-            let credentials = try AzureCredentials.shared(
-                AzureIdentity(), account: account, scope: .storage, profile: connection.profile,
-                environment: environment,
-                transport: context.transport, now: now)
+            let address = try AzureQueueAddress(text)
+            let credentials = try context.credentials.azure(
+                connection.identity?.azure ?? AzureIdentity(), account: address.account, scope: .storage,
+                endpoint: address.endpoint, profile: connection.profile)
             return try AzureEventQueue(queue: text, credentials: credentials, transport: context.transport, now: now)
         case .file, .memory:
             throw CommandFailure(.configuration, "a source of the kind \(service.rawValue) has no queue of changes")

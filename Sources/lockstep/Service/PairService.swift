@@ -1,3 +1,5 @@
+import Configuration
+import ObjectStores
 import Operations
 import Replication
 import ReplicationModel

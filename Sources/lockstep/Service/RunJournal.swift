@@ -1,4 +1,5 @@
 import Configuration
+import ObjectStores
 import Operations
 import SQLiteManifests
 

@@ -1,5 +1,7 @@
+import ArgumentParser
 import Configuration
 import Foundation
+import ObjectStores
 import Operations
 import Replication
 import SQLiteManifests

@@ -2,6 +2,7 @@ import Configuration
 import ObjectStores
 import Operations
 import Replication
+import ReplicationModel
 
 extension ServiceSetup {
     /// What a configuration asks of the daemon. Throws when a queue cannot be what it says.

@@ -3,6 +3,7 @@ import Azure
 import AzureBlob
 import Foundation
 import GCS
+import Google
 import HTTPStores
 import HTTPTransport
 import ObjectStores

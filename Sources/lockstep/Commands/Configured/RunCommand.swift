@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Foundation
+import Operations
 
 /// `lockstep run [PAIR…]`: runs pairs of the configuration file once.
 struct RunCommand: AsyncParsableCommand {
