@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+import uuid
 
 import boto3
 import pytest
@@ -20,7 +21,7 @@ class SQS:
     def __init__(self, endpoint):
         self.client = boto3.client(
             "sqs", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
-        self.url = self.client.create_queue(QueueName="objects")["QueueUrl"]
+        self.url = self.client.create_queue(QueueName=f"objects-{uuid.uuid4().hex[:8]}")["QueueUrl"]
 
     def put(self, body):
         self.client.send_message(QueueUrl=self.url, MessageBody=body)
@@ -114,7 +115,7 @@ def test_poison_is_left_to_the_queue_and_does_not_hold_up_others(watched, source
     queue = watched.queue
     daemon = watched()
     source.put("a", b"1")
-    queue.put("this is not JSON \x01")
+    queue.put("this is not JSON")
     queue.change(bucket_of(source), key_of(source, "a"))
     wait_until(lambda: target.keys() == ["a"], 40, lambda: daemon.text[-3000:])
     wait_until(lambda: count(daemon, "unreadable") == 1)
