@@ -39,10 +39,11 @@ extension EventSource {
             guard let credentials = try context.credentials.aws(identity, region: connection.region) else {
                 throw CommandFailure(.configuration, "a queue cannot be read without an identity")
             }
-            let (endpoint, region) = try AWSServiceAddress.configured(
-                .sqs, environment: environment, profile: identity.profile)
+            let set = try AWSServiceAddress.configured(.sqs, environment: environment, profile: identity.profile)
+            // The URL of a queue at Amazon names its region, whatever the environment's is.
+            let region = text.contains(".amazonaws.") ? nil : connection.region ?? set.region
             return try AWSEventQueue(
-                url: text, region: connection.region ?? region, endpoint: endpoint, credentials: credentials,
+                url: text, region: region, endpoint: set.endpoint, credentials: credentials,
                 transport: context.transport, now: now)
         case .gs:
             let credentials = context.credentials.google(connection.identity?.google ?? GoogleIdentity())
