@@ -72,13 +72,13 @@ struct SupervisorStateTests {
     func checkWaits() {
         var play = Play()
         _ = play.configure([Play.plan("a", every: 900, check: 1800)], last: ["a": recent])
-        // 1_790_001_000 is a multiple of 900 and not of 1800.
-        #expect(play.tick(900) == [start("a")])
-        #expect(play.send(.ended(pair: "a", kind: .sync, wasLocked: false)) == [])
+        // 1_790_001_000 is a multiple of both: the check waits for the run.
         #expect(play.tick(900) == [start("a")])
         #expect(play.send(.ended(pair: "a", kind: .sync, wasLocked: false)) == [start("a", .check)])
+        // And the next run for the check.
         #expect(play.tick(900) == [])
         #expect(play.send(.ended(pair: "a", kind: .check, wasLocked: false)) == [start("a")])
+        #expect(play.send(.ended(pair: "a", kind: .sync, wasLocked: false)) == [])
     }
 
     @Test("one missed moment or many are made up for by one run; without catch-up by none")
@@ -118,8 +118,8 @@ struct SupervisorStateTests {
 
     @Test("a closed window holds runs back, and what was due in it runs when it opens")
     func windows() throws {
-        // 1_790_000_100 is 2026-09-21T13:35:00Z, a Monday.
-        let window = try RateWindows([RateWindow(days: "mon", from: "13:45", to: "14:30", rate: 0)])
+        // 1_790_000_100 is 2026-09-21T14:15:00Z, a Monday.
+        let window = try RateWindows([RateWindow(days: "mon", from: "14:25", to: "15:10", rate: 0)])
         var play = Play()
         _ = play.configure(
             [Play.plan("a", windows: window), Play.plan("b", catchesUp: false, windows: window)],
@@ -165,7 +165,9 @@ struct SupervisorStateTests {
         var play = Play()
         _ = play.configure([Play.plan("a"), Play.plan("b")], last: ["a": recent, "b": recent])
         #expect(play.tick(900) == [start("a"), start("b")])
-        #expect(play.configure([Play.plan("a", every: 3600), Play.plan("c")], last: ["c": recent]) == [])
+        #expect(
+            play.configure([Play.plan("a", every: 3600), Play.plan("c")], last: ["c": LastStarts(sync: play.now)]) == []
+        )
         #expect(play.state.names == ["a", "c"])
         // Both places are taken.
         #expect(play.tick(900) == [])
