@@ -121,8 +121,8 @@ import Testing
                 RateWindow(days: "sun", from: "02:00", to: "03:00", rate: 0),
             ])
         // Thursday, 1 January 1970, to Sunday.
-        #expect(windows.nextClosing(from: 0) == 3 * 86400 + 7200)
-        #expect(windows.nextClosing(from: 3 * 86400 + 7200 + 60) == 3 * 86400 + 7260)
+        #expect(windows.nextClosing(from: 0) == Int64(3 * 86400 + 7200))
+        #expect(windows.nextClosing(from: 3 * 86400 + 7200 + 60) == Int64(3 * 86400 + 7260))
         #expect(try RateWindows(otherwise: 5).nextClosing(from: 0) == nil)
     }
 
