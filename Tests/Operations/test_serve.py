@@ -65,7 +65,6 @@ def test_a_new_pair_is_copied_at_once_and_shown_everywhere(serve, source, target
     daemon.stop()
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="prometheus' own checker is another package")
 def test_promtool_finds_nothing_wrong_with_the_metrics(serve, source, target):
     source.put("k", b"x")
     daemon = serve({"pairs": {"p": pair(source, target)}})
