@@ -210,7 +210,7 @@ def test_one_broken_pair_does_not_stop_the_others(serve, source, location):
     assert shown["state"] == "failing" and shown["consecutive_failures"] == 1
     assert "no-such-bucket-here" in shown["last_run"]["message"] and "doctor" in shown["last_run"]["advice"]
     page = daemon.get("/").text
-    assert "1 of 2 pairs need attention" in page
+    assert "1 of 2 pairs needs attention" in page
     daemon.stop()
 
 

@@ -72,7 +72,7 @@ def test_it_says_how_every_pair_is(daemon, browser, tmp_path):
     assert "<script" not in page and not re.search(r'(?:src|href)="?(?:https?:)?//', page)
     text = html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.S))
     text = re.sub(r"\s+", " ", text)
-    assert "1 of 3 pairs need attention" in text
+    assert "1 of 3 pairs needs attention" in text
     broken, fresh, well = (text.index(word) for word in ("Failing", "No run yet", "In step"))
     assert broken < fresh < well
     for part in ("no-such-bucket-here", "exit code 78", "lockstep doctor", "Last success", "ago", "UTC", "12 objects, 11.7 KiB",

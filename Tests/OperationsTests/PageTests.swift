@@ -39,7 +39,7 @@ struct StatusPageTests {
         let text = html([pair("good", [outcome(0)]), pair("never"), pair("bad", [outcome(0), outcome(78, at: 2000)])])
         let places = ["<h2>bad</h2>", "<h2>never</h2>", "<h2>good</h2>"].compactMap { text.range(of: $0)?.lowerBound }
         #expect(places.count == 3 && places == places.sorted())
-        #expect(text.contains("1 of 3 pairs need attention"))
+        #expect(text.contains("1 of 3 pairs needs attention"))
         #expect(text.contains("it went wrong"))
         #expect(text.contains("lockstep doctor"))
     }

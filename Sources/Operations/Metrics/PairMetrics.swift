@@ -100,7 +100,7 @@ package enum PairMetrics {
         Gauge(
             "lockstep_pair_unverified_objects",
             "Objects that the last run or check could not copy or prove to be the same."
-        ) { status, _ in Int64(status.record.unverifiedObjects) },
+        ) { status, _ in status.record.unverifiedObjects.map(Int64.init) },
         Gauge("lockstep_pair_run_arrived_bytes", "Bytes that arrived in the run under way.") { status, _ in
             status.live?.progress.map { $0.counts.arrivedBytes }
         },

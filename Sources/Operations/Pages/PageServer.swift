@@ -63,8 +63,14 @@ package final class PageServer: Sendable {
             return PageServer(group: group, channel: channel)
         } catch {
             try? await group.shutdownGracefully()
-            throw error
+            guard let failure = error as? IOError else { throw error }
+            throw Unreachable(description: String(cString: strerror(failure.errnoCode)))
         }
+    }
+
+    /// Why the address cannot be listened on.
+    private struct Unreachable: Error, CustomStringConvertible {
+        let description: String
     }
 
     /// Closes the port and all connections.

@@ -28,7 +28,7 @@ package enum StatusJSON {
         var consecutiveFailures: Int
         var sourceObjects: Int?
         var sourceBytes: Int64?
-        var unverifiedObjects: Int
+        var unverifiedObjects: Int?
         var lastRun: Run?
         var lastCheck: Check?
         var running: Running?

@@ -13,13 +13,18 @@ package enum StatusPage {
         }
         let cards = ordered.map { card($0.element.status, $0.element.place, now, monotonic) }.joined()
         let problems = pairs.count { [.failing, .drift, .checkFailing].contains(PairState($0.status)) }
+        let well = pairs.count { PairState($0.status) == .well }
         let headline: String
         if pairs.isEmpty {
             headline = "No pairs are configured"
         } else if problems > 0 {
-            headline = "\(problems) of \(pairs.count) \(pairs.count == 1 ? "pair needs" : "pairs need") attention"
+            headline =
+                "\(problems) of \(pairs.count) \(pairs.count == 1 ? "pair" : "pairs") \(problems == 1 ? "needs" : "need") attention"
+        } else if well < pairs.count {
+            // Nothing is wrong that is known, which is not the same as well.
+            headline = "\(well) of \(pairs.count) \(pairs.count == 1 ? "pair" : "pairs") in step so far"
         } else {
-            headline = pairs.count == 1 ? "The pair is well" : "All \(pairs.count) pairs are well"
+            headline = pairs.count == 1 ? "The pair is in step" : "All \(pairs.count) pairs are in step"
         }
         var banners = ""
         if isDraining { banners += "<p class=banner>Shutting down: no new run begins.</p>" }
@@ -39,7 +44,7 @@ package enum StatusPage {
             <style>\(style)</style>
             </head>
             <body>
-            <header><h1 class="\(problems > 0 ? "bad" : "good")">\(escaped(headline))</h1>
+            <header><h1 class="\(problems > 0 ? "bad" : well == pairs.count ? "good" : "calm")">\(escaped(headline))</h1>
             <p>lockstep \(escaped(facts.version)) on \(escaped(host)) · \(moment(now))</p></header>
             \(banners)
             <main>\(cards)</main>
@@ -69,7 +74,9 @@ package enum StatusPage {
         if let objects = record.sourceObjects, let bytes = record.sourceBytes {
             rows.append(("At the source", "\(count(objects)) \(objects == 1 ? "object" : "objects"), \(size(bytes))"))
         }
-        if record.unverifiedObjects > 0 { rows.append(("Not verified", "\(count(record.unverifiedObjects)) objects")) }
+        if let unverified = record.unverifiedObjects, unverified > 0 {
+            rows.append(("Not verified", "\(count(unverified)) objects"))
+        }
         if let check = record.lastCheck {
             rows.append(("Last check", "\(check.verdict.map(words) ?? "failed"), \(time(check.end, now))"))
         }
@@ -197,7 +204,7 @@ package enum StatusPage {
         body{margin:0;padding:clamp(12px,2vw,32px);background:var(--back);color:var(--ink);\
         font:clamp(16px,0.6vw + 10px,24px)/1.45 system-ui,sans-serif}
         header{margin-bottom:1em}h1{margin:0;font-size:1.7em;line-height:1.2}header p,footer{margin:.2em 0;color:var(--soft)}
-        h1.good{color:var(--good)}h1.bad{color:var(--bad)}
+        h1.good{color:var(--good)}h1.bad{color:var(--bad)}h1.calm{color:var(--ink)}
         main{display:grid;gap:1em;grid-template-columns:repeat(auto-fill,minmax(min(100%,23em),1fr))}
         article{background:var(--card);border:1px solid var(--line);border-left:.5em solid var(--tone);border-radius:.4em;padding:1em}
         article.good{--tone:var(--good)}article.warn{--tone:var(--warn)}article.bad{--tone:var(--bad)}article.calm{--tone:var(--calm)}

@@ -50,8 +50,8 @@ package struct PairRecord: Sendable, Hashable, Codable {
     /// Of the newest run that listed the source to its end.
     package var sourceObjects: Int?
     package var sourceBytes: Int64?
-    /// Failed, skipped or in conflict after the newest run, or unproven in a newer check.
-    package var unverifiedObjects = 0
+    /// Failed, skipped or in conflict after the newest run, or unproven in a newer check; nil while nobody has looked.
+    package var unverifiedObjects: Int?
     package var runFailure = Alarm()
     package var checkFailure = Alarm()
     package var drift = Alarm()
