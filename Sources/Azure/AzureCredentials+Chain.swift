@@ -99,6 +99,12 @@ private struct AzureTokenChain {
         if let path = proof(identity.federatedTokenFile, "AZURE_FEDERATED_TOKEN_FILE") {
             return AzureWorkloadIdentity(try service(for: path.name), tokenFile: path.value)
         }
+        if let half = identity.namesWithoutProof {
+            throw AzureConfigurationError(
+                message:
+                    "\(half) needs client_secret, certificate_file or federated_token_file beside it; a machine's own identity is "
+                    + "asked for by managed_identity: true")
+        }
         let isExpected = identity.namesPrincipal || platformNamesIdentity || scope != .storage
         guard isExpected || isAzure else { return nil }
         return try managedIdentity(isExpected: isExpected)

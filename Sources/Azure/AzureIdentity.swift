@@ -48,6 +48,13 @@ package struct AzureIdentity: Sendable, Hashable {
         ].compactMap { $0 }
     }
 
+    /// What it says of an application that nothing proves, in the words of the configuration.
+    var namesWithoutProof: String? {
+        if tenantID != nil { return "tenant_id" }
+        if clientID != nil { return "client_id" }
+        return certificatePassword != nil ? "certificate_password" : nil
+    }
+
     /// Whether it says anything of Microsoft Entra, so that keys in the environment are not for it.
     var namesPrincipal: Bool {
         tenantID != nil || clientID != nil || clientSecret != nil || certificateFile != nil

@@ -7,7 +7,9 @@ extension StoreError {
     package init(_ failure: HTTPFailure, _ operation: StoreOperation, key: ObjectKey?) {
         let code: Code =
             switch failure.code {
-            case .resolve, .refusedAddress, .connect, .tls, .certificate: .unreachable
+            case .resolve, .connect, .tls, .certificate: .unreachable
+            // Forbidden here, whatever the server would say.
+            case .refusedAddress: .forbidden
             case .reset, .stalled, .truncated, .other: .network
             case .bodyTooLong, .protocolViolation: .invalidResponse
             case .badURL: .invalidRequest

@@ -94,12 +94,25 @@ package final class SharedCredentials<Value: Sendable & Equatable>: Sendable {
                 return .success(fresh)
             } catch {
                 self.finish(nil)
-                return .failure(error)
+                return .failure(Self.asked(error))
             }
         }
         state.nextAttempt = time + Self.pause
         state.loading = task
         return task
+    }
+
+    /// Who answers nonsense when asked for credentials is the wrong one to ask, and will be the next time: that is a matter of the
+    /// configuration, not of the object that needed them.
+    private static func asked(_ error: StoreError) -> StoreError {
+        switch error.code {
+        case .unauthenticated, .forbidden, .throttled, .unavailable, .unreachable, .network, .cancelled: return error
+        default:
+            var error = error
+            error.code = .unauthenticated
+            error.retry = .never
+            return error
+        }
     }
 
     private func finish(_ fresh: ExpiringCredentials<Value>?) {

@@ -108,7 +108,7 @@ import Testing
         #expect(error.code == .throttled && error.retry == .after(.seconds(7)))
         for body in ["", "[]", #"{"access_token":"t"}"#, #"{"access_token":"a b","expires_in":1}"#] {
             error = try await failure(Reply(200, body: body))
-            #expect(error.code == .invalidResponse, "\(body)")
+            #expect(error.code == .unauthenticated && error.retry == .never, "\(body)")
         }
     }
 

@@ -228,10 +228,11 @@ def test_a_directory_that_cannot_be_written(lockstep, location, tmp_path):
     place = location("file")
     blocked = tmp_path / "file-in-the-way"
     blocked.write_text("x")
-    found = doctor(lockstep, str(blocked / "below"), expect=None)
-    assert found.outcome.status in (4, 75, 78)
-    missing = doctor(lockstep, str(tmp_path / "missing"), "--read-only", expect=78)
-    assert not (tmp_path / "missing").exists() and missing.with_mark("denied")
+    missing = tmp_path / "missing"
+    for path in [blocked / "below", missing]:
+        for flags in [(), ("--read-only",), ("--as", "source")]:
+            refused = lockstep.run("doctor", path, *flags, expect=78)
+            assert "is not a directory" in refused.err and str(path) in refused.err and not path.exists()
     assert doctor(lockstep, place).marks("keys") == ["ok"]
 
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Cryptography
 import Digests
+import Foundation
 import ObjectStores
 import Replication
 import ReplicationModel
@@ -55,6 +56,7 @@ struct DoctorCommand: AsyncParsableCommand {
     private func examine(_ context: CommandContext) async throws -> Int32 {
         // What a vault is made of are plain objects: its place needs what every target needs.
         let place = try context.location(location).underlying
+        try requireDirectory(place)
         let transport = ObservedTransport(context.transport, time: context.time)
         var connection = endpoint.connection
         connection.encryption = targetEncryption
@@ -75,6 +77,18 @@ struct DoctorCommand: AsyncParsableCommand {
         let code = context.interruption.exitCode ?? ExitStatus(report).rawValue
         output.finish(summary, exitCode: code)
         return code
+    }
+}
+
+extension DoctorCommand {
+    /// A directory that is not there is a typo or a disk that is not mounted: nothing is proven of one that would be made here.
+    private func requireDirectory(_ place: ObjectLocation) throws(CommandFailure) {
+        guard place.service == .file else { return }
+        var isDirectory: ObjCBool = false
+        guard !FileManager.default.fileExists(atPath: place.bucket, isDirectory: &isDirectory) || !isDirectory.boolValue
+        else { return }
+        throw CommandFailure(
+            .configuration, "\(place) is not a directory; is its disk mounted? A new target is made first: mkdir -p")
     }
 }
 

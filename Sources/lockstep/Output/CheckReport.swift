@@ -76,7 +76,8 @@ struct CheckReport {
     var recoveryPoint: String {
         let recovery = summary.recovery
         guard recovery.waiting.objects > 0 else {
-            return summary.failure == nil && summary.sample == nil
+            if summary.failure != nil { return "not known: the check did not come to its end" }
+            return summary.sample == nil
                 ? "nothing is waiting: every source object is verified at the target" : "nothing is known to wait"
         }
         let waiting =

@@ -37,7 +37,8 @@ final class Interruption: Sendable {
             }
         }
         // What the caller ignores stays ignored: `nohup`, and jobs in the background of a script.
-        for number in [SIGINT, SIGTERM, SIGHUP] where !Self.isIgnored(number) {
+        // To a daemon the hang-up says nothing of a terminal: it asks for a reload, also under `nohup`.
+        for number in [SIGINT, SIGTERM, SIGHUP] where !Self.isIgnored(number) || (isDaemon && number == SIGHUP) {
             signal(number) { number in
                 let saved = errno
                 var byte = UInt8(number)

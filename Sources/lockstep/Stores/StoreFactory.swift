@@ -105,7 +105,12 @@ struct StoreFactory {
             throw CommandFailure(.usage, "\(location) is in Google Cloud Storage, which is not asked by region")
         }
         var identity = connection.identity?.google ?? GoogleIdentity()
-        if let profile = connection.profile { identity.credentialsFile = try googleCredentials(of: profile) }
+        if let profile = connection.profile {
+            guard identity.credentialsFile == nil else {
+                throw CommandFailure(.configuration, "profile and credentials_file are alternatives: keep one of them")
+            }
+            identity.credentialsFile = try googleCredentials(of: profile)
+        }
         var configuration = try GCSConfiguration.resolve(endpoint: connection.endpoint, environment: environment)
         configuration.kmsKeyName = connection.encryption
         let store = GCSStore(
