@@ -259,6 +259,14 @@ def test_no_file(configured, lockstep):
     assert "/etc/lockstep/lockstep.yaml" in lockstep.run("run", expect=78).err
 
 
+def test_a_secret_that_is_taken_for_a_path_is_not_shown(configured, lockstep):
+    """`file:${env:SECRET}` where the variable holds the secret itself."""
+    configured.write(LEAST + "clouds:\n  prod: {type: s3, access_key_id: AKIA, secret_access_key: 'file:${env:SECRET}'}\n")
+    outcome = lockstep.run(
+        "config", "check", "--config", configured.path, expect=78, environment={"SECRET": "canary-of-a-secret"})
+    assert "canary" not in outcome.out + outcome.err and "${env:SECRET}" in outcome.err
+
+
 @pytest.mark.parametrize("name", ["secret_access_key", "session_token", "secret_acess_key", "external_id", "type"])
 def test_secrets_are_never_shown(configured, lockstep, name):
     canary = "canary-5e3a"

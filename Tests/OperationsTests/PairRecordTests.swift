@@ -85,6 +85,20 @@ struct PairRecordTests {
         #expect(record.recoveryPoint == (moves ? 1000 : 1))
     }
 
+    @Test("what is known of other places is not known of these; the counters go on")
+    func places() {
+        var record = PairRecord(pair: "p")
+        func run(_ places: String) -> PairWork { PairWork(pair: "p", kind: .sync, trigger: .command, places: places) }
+        record.begin(run("s3://a gs://b"), at: 1000, process: 1)
+        _ = record.end(outcome(0), of: run("s3://a gs://b"))
+        #expect(record.recoveryPoint == 1000 && record.lastSuccess != nil)
+        record.settle(at: "s3://a gs://b")
+        #expect(record.recoveryPoint == 1000)
+        record.settle(at: "s3://a gs://c")
+        #expect(record.recoveryPoint == nil && record.lastSuccess == nil && record.lastRun == nil)
+        #expect(record.totals.runs["success"] == 1)
+    }
+
     @Test("people are told when failing begins, again each day, and when it is over")
     func failures() {
         var record = PairRecord(pair: "p")
@@ -156,6 +170,25 @@ struct PairRecordTests {
 }
 
 struct PairRecordStoreTests {
+    @Test("what happens while no record can be written counts all the same, and is written when one can")
+    func unwritten() throws {
+        let scratch = Scratch()
+        let store = PairRecordStore(state: scratch.path)
+        let work = PairWork(pair: "p", kind: .sync, trigger: .schedule)
+        try store.update("p") { _ = $0.end(outcome(0), of: work) }
+        // A file where the directory was: nothing can be written, as on a full disk.
+        #expect(rename("\(scratch.path)/pairs", "\(scratch.path)/away") == 0)
+        scratch.write("", "pairs")
+        #expect(throws: RecordError.self) { try store.update("p") { _ = $0.end(outcome(1, at: 2000), of: work) } }
+        #expect(store.remember("p") { $0.end(outcome(1, at: 2000), of: work) } == [.failure])
+        #expect(try store.read("p").record?.consecutiveFailures == 1)
+        #expect(throws: RecordError.self) { try store.probe() }
+        #expect(unlink("\(scratch.path)/pairs") == 0 && rename("\(scratch.path)/away", "\(scratch.path)/pairs") == 0)
+        try store.update("p") { _ = $0.end(outcome(1, at: 3000), of: work) }
+        try store.probe()
+        #expect(try PairRecordStore(state: scratch.path).read("p").record?.consecutiveFailures == 2)
+    }
+
     @Test("a record is what was written, whoever reads it")
     func roundTrip() throws {
         let scratch = Scratch()

@@ -43,7 +43,9 @@ struct ReferenceResolver {
         var resolved = try substituteVariables(text)
         if type.takesFile, text.hasPrefix("file:") {
             let path = String(resolved.text.dropFirst("file:".count))
-            return Resolved(text: try firstLine(of: path), isForeign: true)
+            // A path that holds a variable is shown as it is written: the variable may be the secret itself, by mistake.
+            let shown = resolved.isForeign ? String(text.dropFirst("file:".count)) : surroundings.absolute(path)
+            return Resolved(text: try firstLine(of: path, shown: shown), isForeign: true)
         }
         if type.isSecret, !resolved.isForeign {
             throw ValueError("a secret is not written into this file: refer to it by ${env:NAME} or file:PATH")
@@ -86,12 +88,11 @@ struct ReferenceResolver {
         return value
     }
 
-    private func firstLine(of path: String) throws(ValueError) -> String {
+    private func firstLine(of path: String, shown place: String) throws(ValueError) -> String {
         guard !path.isEmpty else { throw ValueError("file: names no file") }
-        let place = surroundings.absolute(path)
         let bytes: [UInt8]
         do throws(FileReadError) {
-            bytes = try surroundings.readFile(place, Self.maxFile)
+            bytes = try surroundings.readFile(surroundings.absolute(path), Self.maxFile)
         } catch {
             throw ValueError("the file \(place) cannot be read: \(error.reason)")
         }

@@ -62,7 +62,7 @@ package struct PairJournal: Sendable {
             return result
         } catch {
             log.warning("the pair's record was not written: \(error)")
-            return nil
+            return records.remember(pair, change)
         }
     }
 

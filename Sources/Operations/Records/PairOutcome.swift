@@ -104,10 +104,14 @@ package struct PairWork: Sendable {
     package var trigger: Trigger
     package var keys: [ObjectKey]
     package var trace: TraceContext
+    /// Source and target as the configuration has them now; nil where nobody says.
+    package var places: String?
 
     package init(
-        pair: String, kind: Kind, trigger: Trigger, keys: [ObjectKey] = [], trace: TraceContext = TraceContext()
+        pair: String, kind: Kind, trigger: Trigger, keys: [ObjectKey] = [], trace: TraceContext = TraceContext(),
+        places: String? = nil
     ) {
+        self.places = places
         self.pair = pair
         self.kind = kind
         self.trigger = trigger

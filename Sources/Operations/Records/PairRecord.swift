@@ -39,6 +39,8 @@ package struct PairRecord: Sendable, Hashable, Codable {
 
     package var version = PairRecord.currentVersion
     package var pair: String
+    /// Source and target of everything that is known here.
+    package var places: String?
     package var running: Running?
     package var lastRun: LastRun?
     package var lastCheck: LastCheck?
@@ -61,7 +63,19 @@ package struct PairRecord: Sendable, Hashable, Codable {
         self.pair = pair
     }
 
+    /// Forgets what is known of other places that the pair had before; its counters go on.
+    package mutating func settle(at places: String?) {
+        guard let places, places != self.places else { return }
+        if self.places != nil {
+            let totals = totals
+            self = PairRecord(pair: pair)
+            self.totals = totals
+        }
+        self.places = places
+    }
+
     package mutating func begin(_ work: PairWork, at moment: Int64, process: Int32) {
+        settle(at: work.places)
         running = Running(
             kind: work.kind, trigger: work.trigger, start: moment, process: process, traceId: work.trace.traceID)
     }

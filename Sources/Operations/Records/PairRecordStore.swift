@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// The records of all pairs: one file each, replaced whole, and changed by one process at a time.
 package struct PairRecordStore: Sendable {
@@ -7,6 +8,12 @@ package struct PairRecordStore: Sendable {
     private static let maxRecords = 10_000
 
     private let directory: String
+    /// Records that could not be written, as this process knows them: what happened counts all the same.
+    private let unwritten = Unwritten()
+
+    private final class Unwritten: Sendable {
+        let records = Mutex<[String: PairRecord]>([:])
+    }
 
     /// - Parameter state: the state directory; records are in `pairs` below it.
     package init(state: String) {
@@ -20,6 +27,7 @@ package struct PairRecordStore: Sendable {
     }
 
     package func read(_ pair: String) throws(RecordError) -> Reading {
+        if let record = unwritten.records.withLock({ $0[pair] }) { return Reading(record: record) }
         let path = path(of: pair)
         guard let bytes = try contents(of: path) else { return Reading() }
         do {
@@ -50,11 +58,29 @@ package struct PairRecordStore: Sendable {
         var record = reading.record ?? PairRecord(pair: pair)
         let result = change(&record)
         try write(record)
+        unwritten.records.withLock { $0[pair] = nil }
         return (result, reading.problem)
+    }
+
+    /// Changes what this process knows of a pair whose record could not be written; the next `update` that can writes it.
+    package func remember<Result>(_ pair: String, _ change: (inout PairRecord) -> Result) -> Result {
+        var record = PairRecord(pair: pair)
+        do throws(RecordError) {
+            if let known = try read(pair).record { record = known }
+        } catch {
+            // What cannot be read either begins anew, here only.
+        }
+        let result = change(&record)
+        let changed = record
+        unwritten.records.withLock { $0[pair] = changed }
+        return result
     }
 
     /// Whether a record could be written now.
     package func probe() throws(RecordError) {
+        guard unwritten.records.withLock(\.isEmpty) else {
+            throw RecordError("records in \(directory) could not be written; the log says why")
+        }
         try makeDirectory()
         try Lock(directory + "/.lock").release()
         guard access(directory, W_OK) == 0 else { throw RecordError.io(directory, "cannot be written", errno) }

@@ -1,11 +1,14 @@
 /// What a configuration asks of the daemon.
 package struct ServiceSetup: Sendable {
     /// What people and metrics are told of a pair.
-    package struct Place: Sendable, Hashable {
+    package struct Place: Sendable, Hashable, CustomStringConvertible {
         package var source: String
         package var target: String
         /// Bytes that a run may hold in buffers.
         package var memory: Int
+
+        /// Both in one text.
+        package var description: String { "\(source) \(target)" }
 
         package init(source: String, target: String, memory: Int) {
             self.source = source

@@ -116,11 +116,17 @@ package final class Supervisor: Sendable {
         do throws(RecordError) {
             let reading = try journal.records.read(pair)
             if let problem = reading.problem { log.warning("\(problem)") }
-            return reading.record
+            var record = reading.record
+            record?.settle(at: places(of: pair))
+            return record
         } catch {
             log.warning("\(error)")
             return nil
         }
+    }
+
+    private func places(of pair: String) -> String? {
+        state.withLock { $0.setup?.places[pair]?.description }
     }
 
     // MARK: The loop
@@ -172,7 +178,7 @@ package final class Supervisor: Sendable {
             switch action {
             case .start(let pair, .events, _): grant(pair)
             case .start(let pair, let kind, let trigger):
-                start(PairWork(pair: pair, kind: kind, trigger: trigger), &group)
+                start(PairWork(pair: pair, kind: kind, trigger: trigger, places: places(of: pair)), &group)
             case .skipped(let pair, let reason):
                 log.warning("pair \(pair) was due and did not run: \(Self.sentence(reason))")
                 journal.change(pair) { $0.totals.add(reason) }
@@ -238,7 +244,8 @@ package final class Supervisor: Sendable {
 
     private func copy(_ keys: [ObjectKey], of pair: String) async -> PairOutcome? {
         guard await isFree(pair) else { return nil }
-        return await perform(PairWork(pair: pair, kind: .events, trigger: .event, keys: keys))?.outcome
+        return await perform(
+            PairWork(pair: pair, kind: .events, trigger: .event, keys: keys, places: places(of: pair)))?.outcome
     }
 
     /// Waits until the pair is this caller's; false when it gives up.

@@ -31,7 +31,9 @@ struct RunJournal {
     func accompany(_ kind: PairWork.Kind, of pair: ConfiguredPair, _ run: () async -> PairOutcome) async -> Int32 {
         let time = context.time
         let start = time.nowSeconds()
-        let work = PairWork(pair: pair.name, kind: kind, trigger: .command)
+        let work = PairWork(
+            pair: pair.name, kind: kind, trigger: .command,
+            places: "\(pair.pair.source.location) \(pair.pair.target.location)")
         let entry = await journal.accompany(work) {
             Operations.PairOutcome(await run(), kind: kind, start: start, end: time.nowSeconds())
         }
