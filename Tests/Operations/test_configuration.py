@@ -259,6 +259,15 @@ def test_no_file(configured, lockstep):
     assert "/etc/lockstep/lockstep.yaml" in lockstep.run("run", expect=78).err
 
 
+def test_one_service_however_its_url_is_written(configured):
+    urls = ["http://127.0.0.1:9000", "http://127.0.0.1:9000/", "HTTP://127.0.0.1:9000"]
+    clouds = "".join(f"  c{number}: {{type: s3, endpoint: '{url}'}}\n" for number, url in enumerate(urls))
+    pairs = "".join(
+        f"  p{number}:\n    source: s3://a{number}\n    target: {{location: 's3://t', cloud: c{number}}}\n" for number in range(3))
+    configured.write(f"version: 1\nclouds:\n{clouds}pairs:\n{pairs}")
+    assert [key for _, key, message, _ in configured.problems() if "writes there too" in message] == ["pairs.p1.target", "pairs.p2.target"]
+
+
 def test_a_secret_that_is_taken_for_a_path_is_not_shown(configured, lockstep):
     """`file:${env:SECRET}` where the variable holds the secret itself."""
     configured.write(LEAST + "clouds:\n  prod: {type: s3, access_key_id: AKIA, secret_access_key: 'file:${env:SECRET}'}\n")

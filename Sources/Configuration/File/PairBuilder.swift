@@ -1,3 +1,4 @@
+import Foundation
 import Manifests
 import Replication
 import ReplicationModel
@@ -258,6 +259,15 @@ struct PairBuilder {
 }
 
 extension PlaceSettings {
-    /// Tells equal names at two services apart.
-    func cloudEndpoint(_ clouds: [String: CloudSettings]) -> String? { cloud.flatMap { clouds[$0]?.endpoint } }
+    /// Tells equal names at two services apart; one service however its URL is written: scheme and host in lower case, without a slash
+    /// at the end and without the port that the scheme has anyway.
+    func cloudEndpoint(_ clouds: [String: CloudSettings]) -> String? {
+        guard let text = cloud.flatMap({ clouds[$0]?.endpoint }) else { return nil }
+        guard let url = URLComponents(string: text), let scheme = url.scheme?.lowercased(),
+            let host = url.host?.lowercased()
+        else { return text }
+        let port = url.port ?? (scheme == "https" ? 443 : 80)
+        let path = String(url.path.reversed().drop { $0 == "/" }.reversed())
+        return "\(scheme)://\(host):\(port)\(path)"
+    }
 }

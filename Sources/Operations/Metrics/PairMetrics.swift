@@ -32,7 +32,15 @@ package struct PairStatus: Sendable {
         self.nextRun = nextRun
     }
 
-    package func lag(at now: Int64) -> Int64? { record.recoveryPoint.map { max(0, now - $0) } }
+    /// One that lies ahead is of a clock that was wrong, and says nothing.
+    package func recoveryPoint(at now: Int64) -> Int64? {
+        record.recoveryPoint.flatMap { $0 <= now + Self.clockTolerance ? $0 : nil }
+    }
+
+    /// Seconds by which clocks may be apart.
+    private static var clockTolerance: Int64 { 300 }
+
+    package func lag(at now: Int64) -> Int64? { recoveryPoint(at: now).map { max(0, now - $0) } }
 }
 
 /// The metrics of pairs. Every one has the label `pair`, so that the files of two pairs can lie in one directory.
@@ -70,7 +78,7 @@ package enum PairMetrics {
         Gauge(
             "lockstep_pair_recovery_point_timestamp_seconds",
             "When the newest run began after which the target had all that the source had."
-        ) { status, _ in status.record.recoveryPoint },
+        ) { status, now in status.recoveryPoint(at: now) },
         Gauge("lockstep_pair_replication_lag_seconds", "Seconds since the recovery point, when this was written.") {
             $0.lag(at: $1)
         },

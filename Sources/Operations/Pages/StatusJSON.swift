@@ -92,7 +92,7 @@ package enum StatusJSON {
         return Pair(
             name: record.pair, state: PairState(status).name, source: place.source, target: place.target,
             lagSeconds: status.lag(at: now), nextRun: status.nextRun.map(moment),
-            lastSuccess: record.lastSuccess.map(moment), recoveryPoint: record.recoveryPoint.map(moment),
+            lastSuccess: record.lastSuccess.map(moment), recoveryPoint: status.recoveryPoint(at: now).map(moment),
             consecutiveFailures: record.consecutiveFailures, sourceObjects: record.sourceObjects,
             sourceBytes: record.sourceBytes, unverifiedObjects: record.unverifiedObjects,
             lastRun: record.lastRun.map {
