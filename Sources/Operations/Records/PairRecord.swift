@@ -63,13 +63,13 @@ package struct PairRecord: Sendable, Hashable, Codable {
         self.pair = pair
     }
 
-    /// Forgets what is known of other places that the pair had before; its counters go on.
+    /// Forgets what is known of other places that the pair had before. Its counters go on, and so does what people were told of, until
+    /// a run or check at the new places tells better.
     package mutating func settle(at places: String?) {
         guard let places, places != self.places else { return }
         if self.places != nil {
-            let totals = totals
-            self = PairRecord(pair: pair)
-            self.totals = totals
+            (lastRun, lastCheck, lastSuccess, recoveryPoint) = (nil, nil, nil, nil)
+            (sourceObjects, sourceBytes, unverifiedObjects) = (nil, nil, nil)
         }
         self.places = places
     }

@@ -28,6 +28,10 @@ package struct PairRecordStore: Sendable {
 
     package func read(_ pair: String) throws(RecordError) -> Reading {
         if let record = unwritten.records.withLock({ $0[pair] }) { return Reading(record: record) }
+        return try readFile(of: pair)
+    }
+
+    private func readFile(of pair: String) throws(RecordError) -> Reading {
         let path = path(of: pair)
         guard let bytes = try contents(of: path) else { return Reading() }
         do {
@@ -54,8 +58,9 @@ package struct PairRecordStore: Sendable {
         try makeDirectory()
         let lock = try Lock(directory + "/.lock")
         defer { lock.release() }
-        let reading = try read(pair)
-        var record = reading.record ?? PairRecord(pair: pair)
+        // The file is looked at also when more is known here: one that a newer program wrote stays.
+        let reading = try readFile(of: pair)
+        var record = unwritten.records.withLock { $0[pair] } ?? reading.record ?? PairRecord(pair: pair)
         let result = change(&record)
         try write(record)
         unwritten.records.withLock { $0[pair] = nil }
