@@ -141,7 +141,12 @@ struct SSOToken {
         fresh.accessToken = reply.accessToken
         fresh.expiresAt = CivilTime(secondsSince1970: now + min(max(reply.expiresIn, 0), 31_536_000)).rfc3339
         fresh.refreshToken = reply.refreshToken ?? refresh
-        if let bytes = try? JSONEncoder().encode(fresh) { try draft.replace(path, with: Array(bytes)) }
+        let bytes: Data
+        do { bytes = try JSONEncoder().encode(fresh) } catch {
+            // The old refresh token counts no more: silence would make the next run fail without a reason.
+            throw login("was renewed and cannot be kept in \(path)")
+        }
+        try draft.replace(path, with: Array(bytes))
         return reply.accessToken
     }
 }
