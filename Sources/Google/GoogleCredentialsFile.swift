@@ -1,12 +1,6 @@
 import HTTPStores
 import ObjectStores
 
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
-
 /// What a JSON file of credentials says, as Google's tools write it.
 enum GoogleCredentialsFile: Sendable {
     case serviceAccount(GoogleServiceAccount)
@@ -75,26 +69,6 @@ enum GoogleCredentialsFile: Sendable {
 
     /// The bytes of a file, or nil when there is none. Errors name it, and none quotes it.
     static func contents(_ path: String, limit: Int, what: String) throws(StoreError) -> [UInt8]? {
-        func failed(_ verb: String) -> StoreError {
-            .credentials("\(what) \(path) cannot be \(verb): \(String(cString: strerror(errno)))")
-        }
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            if errno == ENOENT || errno == ENOTDIR { return nil }
-            throw failed("opened")
-        }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 16 << 10)
-        while true {
-            let count = read(descriptor, &chunk, chunk.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw failed("read") }
-            if count == 0 { return bytes }
-            bytes += chunk[..<count]
-            guard bytes.count <= limit else {
-                throw .credentials("\(what) \(path) is larger than \(limit) bytes and not read")
-            }
-        }
+        try CredentialFile.contentsIfThere(path, purpose: what, limit: limit)
     }
 }

@@ -14,26 +14,37 @@ package enum CredentialFile {
     ///   - purpose: what the file is, for the message: "the certificate".
     ///   - limit: a longer file is refused, and so is a pipe that would not end.
     package static func contents(_ path: String, purpose: String, limit: Int = 1 << 20) throws(StoreError) -> [UInt8] {
-        func failed(_ what: String) -> StoreError {
-            StoreError(
-                .unauthenticated, .head,
-                message: "\(purpose) \(path) cannot be \(what): \(String(cString: strerror(errno)))")
+        guard let bytes = try contentsIfThere(path, purpose: purpose, limit: limit) else {
+            throw failed(purpose, path, "cannot be opened: \(String(cString: strerror(ENOENT)))")
         }
+        return bytes
+    }
+
+    /// The same; nil when there is no such file.
+    package static func contentsIfThere(
+        _ path: String, purpose: String, limit: Int = 1 << 20
+    ) throws(StoreError) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failed("opened") }
+        guard descriptor >= 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw failed(purpose, path, "cannot be opened: \(String(cString: strerror(errno)))")
+        }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 16 << 10)
         while true {
             let count = read(descriptor, &chunk, chunk.count)
             if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw failed("read") }
+            guard count >= 0 else { throw failed(purpose, path, "cannot be read: \(String(cString: strerror(errno)))") }
             if count == 0 { return bytes }
             bytes += chunk[..<count]
             guard bytes.count <= limit else {
-                throw StoreError(
-                    .unauthenticated, .head, message: "\(purpose) \(path) is larger than \(limit) bytes and not read")
+                throw failed(purpose, path, "is larger than \(limit) bytes and not read")
             }
         }
+    }
+
+    private static func failed(_ purpose: String, _ path: String, _ what: String) -> StoreError {
+        StoreError(.unauthenticated, .head, message: "\(purpose) \(path) \(what)")
     }
 }
