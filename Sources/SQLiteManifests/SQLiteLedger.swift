@@ -300,12 +300,14 @@ package final class SQLiteLedger: Ledger {
                     "\(text); move the file away: the next run compares both sides by their checksums and rebuilds it")
         case .SQLITE_BUSY, .SQLITE_LOCKED:
             LedgerError(.busy, path: path, message: "another process holds the database (\(text)); try again later")
-        case .SQLITE_FULL: LedgerError(.noSpace, path: path, message: "no space left for the ledger (\(text))")
+        // The index of the write-ahead log is a file too, and failing to grow it has no other cause.
+        case .SQLITE_FULL,
+            .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_SHMSIZE:
+            LedgerError(.noSpace, path: path, message: "no space left for the ledger (\(text))")
         case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
             LedgerError(
                 .inaccessible, path: path,
                 message: "\(text); check the path and its permissions, or name another --state")
-        case .SQLITE_IOERR where text.contains("full"): LedgerError(.noSpace, path: path, message: text)
         default: LedgerError(.failed, path: path, message: text)
         }
     }

@@ -1,5 +1,6 @@
 """What a target cannot hold or does not do, and objects that other people put there: named, kept, and right in the end."""
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -76,6 +77,24 @@ def test_a_full_disk(lockstep, source, small_disk):
     for key in small_disk.visible():
         small_disk.delete(key)
     lockstep.repair(source, small_disk)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_full_disk_under_the_state(lockstep, source, target, small_disk, known):
+    """Trying again later helps, whether or not there is a ledger already."""
+    source.fill({"k": b"1"})
+    state = small_disk.directory / "state"
+    if known:
+        lockstep.sync(source.url, target.url, state=state)
+    with open(small_disk.directory / "fill", "wb", buffering=0) as fill, contextlib.suppress(OSError):
+        while True:
+            fill.write(bytes(4096))
+    source.put("new", b"2")
+    outcome = lockstep.sync(source.url, target.url, state=state, expect=75)
+    assert "space" in outcome.err.lower()
+    os.remove(small_disk.directory / "fill")
+    lockstep.sync(source.url, target.url, state=state)
+    assert target.visible() == source.visible()
 
 
 @pytest.mark.parametrize("kind, tier", [("s3", "GLACIER"), ("az", "Archive")])

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from daemons import labels, parse_metrics, write_config
 
@@ -73,12 +74,12 @@ def test_a_reader_never_sees_half_a_file(lockstep, tmp_path, source, target):
             ends.add(file.read_text()[-1:])
             assert all(name.endswith((".prom", ".tmp")) for name in os.listdir(metrics))
 
-    reader = threading.Thread(target=read)
-    reader.start()
-    for _ in range(5):
-        lockstep.run("run", "--config", path, "--metrics-textfile", metrics)
-    stop.set()
-    reader.join()
+    with ThreadPoolExecutor() as pool:
+        reader = pool.submit(read)
+        for _ in range(5):
+            lockstep.run("run", "--config", path, "--metrics-textfile", metrics)
+        stop.set()
+        reader.result()
     assert ends == {"\n"}
 
 

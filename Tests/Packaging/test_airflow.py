@@ -1,12 +1,13 @@
 """The Airflow DAGs with stand-ins for Airflow, which is 440 MB: what its exit codes become, and what the pods are."""
 
 import importlib.util
-import logging
+import logging.handlers
 import os
+import queue
 import signal
 import sys
-import threading
 import types
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -108,25 +109,20 @@ def test_exit_codes(load, stand_in, code, outcome):
         assert type(raised.value) is outcome
 
 
-def test_a_task_that_is_ended_ends_the_run(load, stand_in, tmp_path):
-    os.mkfifo(tmp_path / "started")
-    stand_in(f"trap 'exit 143' TERM\necho > {tmp_path}/started\nwhile :; do read line < {tmp_path}/started; done")
+def test_a_task_that_is_ended_ends_the_run(load, stand_in):
+    stand_in("echo at work\nexec sleep 600")
     run = load("lockstep_dag").run
-    raised = []
-
-    def execute():
-        try:
-            run.execute({})
-        except Failed as error:
-            raised.append(error)
-
-    task = threading.Thread(target=execute)
-    task.start()
-    (tmp_path / "started").read_text()
-    run.on_kill()
-    task.join(60)
-    assert not task.is_alive() and type(raised[0]) is Failed
-    assert run.process.returncode in (143, -signal.SIGTERM)
+    run.log, lines = logging.getLogger("ended task"), queue.Queue()
+    run.log.addHandler(logging.handlers.QueueHandler(lines))
+    run.log.setLevel(logging.INFO)
+    with ThreadPoolExecutor() as pool:
+        task = pool.submit(run.execute, {})
+        assert lines.get().getMessage() == "lockstep run models --config /etc/lockstep/lockstep.yaml"
+        assert lines.get().getMessage() == "at work"
+        run.on_kill()
+        with pytest.raises(Failed):
+            task.result()
+    assert run.process.returncode == -signal.SIGTERM
 
 
 def test_runs_are_repeated_and_followed_by_a_check_that_gives_the_asset(load):
