@@ -146,7 +146,8 @@ let package = Package(
             "OperationsTests",
             vocabulary + [
                 "Cryptography", "ObjectStores", "HTTPStores", "HTTPTransport", "Replication", "Configuration",
-                "Operations",
+                "Operations", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
             ]),
     ]
 )
