@@ -6,15 +6,13 @@ What was asked is kept as it came, so that tests see who was asked for what, wit
 
 import base64
 import contextlib
-import dataclasses
-import http.server
-import json
 import re
 import threading
-import urllib.parse
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from loopback_server import LoopbackServer
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 CLIENT = "66666666-7777-8888-9999-000000000000"
@@ -22,21 +20,6 @@ ENTRA = f"/{TENANT}/oauth2/v2.0/token"
 MACHINE = "/metadata/identity/oauth2/token"
 APPLICATION = "/msi/token"
 HEADER = "canary-identity-header"
-
-
-@dataclasses.dataclass
-class Asked:
-    """One request that arrived."""
-
-    method: str
-    path: str
-    query: dict
-    headers: dict
-    body: bytes
-
-    @property
-    def form(self):
-        return dict(urllib.parse.parse_qsl(self.body.decode(), keep_blank_values=True))
 
 
 class AzureServices:
@@ -50,35 +33,14 @@ class AzureServices:
         #: path -> list of (status, headers, body) that are answered first.
         self.instead = {}
         self.lock = threading.Lock()
-        services = self
+        self.server = LoopbackServer(self.answer)
+        self.url = self.server.url
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def answer(self):
-                url = urllib.parse.urlsplit(self.path)
-                asked = Asked(
-                    self.command, url.path, dict(urllib.parse.parse_qsl(url.query)),
-                    {name.lower(): value for name, value in self.headers.items()},
-                    self.rfile.read(int(self.headers.get("content-length") or 0)),
-                )
-                with services.lock:
-                    services.asked.append(asked)
-                    waiting = services.instead.get(url.path)
-                    status, headers, answer = waiting.pop(0) if waiting else services.reply(asked)
-                body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            do_GET = do_POST = answer
-
-            def log_message(self, *arguments):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+    def answer(self, asked):
+        with self.lock:
+            self.asked.append(asked)
+            waiting = self.instead.get(asked.path)
+            return waiting.pop(0) if waiting else self.reply(asked)
 
     def reply(self, asked):
         if asked.path.startswith("/keys/"):
@@ -128,7 +90,7 @@ class AzureServices:
         kid = f"{self.url}/keys/{name}/{version}"
         if verb is None:
             return 200, {}, {"key": {"kid": kid, "kty": "RSA"}, "attributes": {"enabled": True}}
-        document = json.loads(asked.body)
+        document = asked.json
         assert document["alg"] == "RSA-OAEP-256"
         value = base64.urlsafe_b64decode(document["value"] + "==")
         scheme = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
@@ -146,11 +108,5 @@ class AzureServices:
 
     @contextlib.contextmanager
     def running(self):
-        thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        thread.start()
-        try:
+        with self.server:
             yield self
-        finally:
-            self.server.shutdown()
-            self.server.server_close()
-            thread.join()

@@ -5,38 +5,16 @@ What was asked is kept as it came, so that tests see who was asked for what, wit
 
 import base64
 import contextlib
-import dataclasses
 import datetime
-import http.server
-import json
 import os
-import threading
-import urllib.parse
 
 import google_crc32c
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from loopback_server import LoopbackServer
+
 ROBOT = "robot@project.iam.gserviceaccount.com"
-
-
-@dataclasses.dataclass
-class Asked:
-    """One request that arrived."""
-
-    method: str
-    path: str
-    query: dict
-    headers: dict
-    body: bytes
-
-    @property
-    def form(self):
-        return dict(urllib.parse.parse_qsl(self.body.decode(), keep_blank_values=True))
-
-    @property
-    def json(self):
-        return json.loads(self.body)
 
 
 class GoogleServices:
@@ -53,45 +31,18 @@ class GoogleServices:
         self.keys = {}
         #: Changes what Cloud KMS answers.
         self.damage = lambda document: None
-        services = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def answer(self):
-                url = urllib.parse.urlsplit(self.path)
-                body = self.rfile.read(int(self.headers.get("content-length") or 0))
-                asked = Asked(
-                    self.command, url.path, dict(urllib.parse.parse_qsl(url.query)),
-                    {name.lower(): value for name, value in self.headers.items()}, body,
-                )
-                services.asked.append(asked)
-                status, headers, answer = services.instead.get(url.path) or services.reply(asked)
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("content-length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            do_GET = do_POST = do_PUT = answer
-
-            def log_message(self, *arguments):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.authority = f"127.0.0.1:{self.server.server_address[1]}"
-        self.url = f"http://{self.authority}"
+        self.server = LoopbackServer(self.answer)
+        self.authority, self.url = self.server.authority, self.server.url
         self.impersonation = f"{self.url}/v1/projects/-/serviceAccounts/{ROBOT}:generateAccessToken"
+
+    def answer(self, asked):
+        self.asked.append(asked)
+        return self.instead.get(asked.path) or self.reply(asked)
 
     @contextlib.contextmanager
     def running(self):
-        thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        thread.start()
-        try:
+        with self.server:
             yield self
-        finally:
-            self.server.shutdown()
-            self.server.server_close()
-            thread.join()
 
     def paths(self):
         return [asked.path for asked in self.asked]
@@ -102,9 +53,7 @@ class GoogleServices:
         return asked
 
     def granted(self, token, **more):
-        return 200, {"content-type": "application/json"}, json.dumps(
-            {"access_token": token, "expires_in": self.lifetime, "token_type": "Bearer", **more}
-        ).encode()
+        return 200, {}, {"access_token": token, "expires_in": self.lifetime, "token_type": "Bearer", **more}
 
     def reply(self, asked):
         """OAuth tokens and metadata are the token itself; federated ones must be exchanged for it by impersonation."""
@@ -113,14 +62,13 @@ class GoogleServices:
         if asked.path == "/v1/token":
             return self.granted(self.federated, issued_token_type="urn:ietf:params:oauth:token-type:access_token")
         if asked.path.startswith("/computeMetadata/"):
-            status, headers, body = self.granted(self.token)
-            return status, {**headers, "Metadata-Flavor": self.metadata_flavor}, body
+            status, _, body = self.granted(self.token)
+            return status, {"Metadata-Flavor": self.metadata_flavor}, body
         if asked.path.endswith(":generateAccessToken"):
             if asked.headers.get("authorization") != f"Bearer {self.federated}":
                 return 401, {}, b'{"error": {"code": 401, "message": "Who are you?", "status": "UNAUTHENTICATED"}}'
             end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=self.lifetime)
-            document = {"accessToken": self.token, "expireTime": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
-            return 200, {"content-type": "application/json"}, json.dumps(document).encode()
+            return 200, {}, {"accessToken": self.token, "expireTime": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
         if asked.path.endswith((":encrypt", ":decrypt")):
             return self.use_key(asked)
         return 404, {}, b"{}"
@@ -155,14 +103,14 @@ class GoogleServices:
                 return failure(400, "INVALID_ARGUMENT", "Decryption failed: the ciphertext is invalid.")
             reply = {"plaintext": base64.b64encode(plaintext).decode(), "plaintextCrc32c": crc32c(plaintext), "usedPrimary": True}
         self.damage(reply)
-        return 200, {"content-type": "application/json"}, json.dumps(reply).encode()
+        return 200, {}, reply
 
     #: What the Security Token Service gives; storage does not take it.
     federated = "canary-federated-token"
 
 
 def refuse(message, status=400, code="invalid_grant"):
-    return status, {}, json.dumps({"error": code, "error_description": message}).encode()
+    return status, {}, {"error": code, "error_description": message}
 
 
 def basic(client, secret):
@@ -170,7 +118,7 @@ def basic(client, secret):
 
 
 def failure(code, status, message):
-    return code, {}, json.dumps({"error": {"code": code, "message": message, "status": status}}).encode()
+    return code, {}, {"error": {"code": code, "message": message, "status": status}}
 
 
 def crc32c(value):

@@ -4,13 +4,12 @@ Keys are AES-256-GCM with associated data. Tokens are known or refused; a pod's 
 """
 
 import base64
-import http.server
-import json
 import os
-import threading
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from loopback_server import LoopbackServer
 
 
 class Transit:
@@ -22,37 +21,18 @@ class Transit:
         self.requests = []
         #: Statuses to answer with before anything else.
         self.failures = []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_):
-                pass
-
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                status, reply = outer.answer(self.path, dict(self.headers.items()), body)
-                data = json.dumps(reply).encode()
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        self.server = LoopbackServer(self.answer)
+        self.url = self.server.url
 
     def add_key(self, name):
         self.keys[name] = [os.urandom(32)]
 
-    def answer(self, path, headers, body):
-        headers = {name.lower(): value for name, value in headers.items()}
+    def answer(self, asked):
+        status, body = self.reply(asked.path, asked.headers, asked.json)
+        return status, {}, body
+
+    def reply(self, path, headers, body):
+        """Status, body."""
         self.requests.append((path, headers.get("x-vault-token")))
         if self.failures:
             return self.failures.pop(0), {"errors": ["not now"]}

@@ -12,8 +12,8 @@ TOKEN = "s.root-CANARY"
 def transit():
     transit = Transit()
     transit.add_key("lockstep")
-    yield transit
-    transit.close()
+    with transit.server:
+        yield transit
 
 
 @pytest.fixture

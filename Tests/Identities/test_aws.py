@@ -12,7 +12,7 @@ import uuid
 import boto3
 import pytest
 
-from aws_services import AWSServices, later, running
+from aws_services import AWSServices, later
 from locations import S3Location
 from lockstep_binary import Lockstep
 
@@ -45,8 +45,8 @@ def place(guarded):
 @pytest.fixture
 def services(guarded):
     services = AWSServices(guarded.s3["accessKey"], guarded.s3["secretKey"], TOKEN)
-    with running(services) as url:
-        services.url = url
+    with services.serve() as server:
+        services.url = server.url
         yield services
 
 

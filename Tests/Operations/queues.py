@@ -1,14 +1,14 @@
 """Small servers for Pub/Sub's and Azure Storage's queues: messages, deliveries, receipts and time out of sight."""
 
 import base64
-import http.server
 import json
 import re
 import threading
 import time
-import urllib.parse
 import uuid
 from xml.sax.saxutils import escape
+
+from loopback_server import LoopbackServer
 
 
 class Queue:
@@ -57,50 +57,31 @@ class Queue:
                 message["visible"] = 0.0
 
 
-def serve(handler):
-    handler.log_message = lambda *_: None
-    handler.protocol_version = "HTTP/1.1"
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
 class PubSub:
     """One subscription, as the emulator of Pub/Sub shows it."""
 
     name = "projects/test/subscriptions/objects"
 
     def __init__(self):
-        self.queue = queue = Queue()
+        self.queue = Queue()
+        self.server = LoopbackServer(self.answer)
+        self.host = self.server.authority
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                asked = json.loads(self.rfile.read(int(self.headers["content-length"])) or b"{}")
-                verb = self.path.rsplit(":", 1)[1]
-                answer = {}
-                if verb == "pull":
-                    received = queue.receive(asked["maxMessages"], 600)
-                    if received:
-                        answer["receivedMessages"] = [
-                            {"ackId": message["receipt"], "message": {"messageId": name, **message["body"]}}
-                            for name, message in received]
-                    else:
-                        time.sleep(0.2)
-                elif verb == "acknowledge":
-                    for receipt in asked["ackIds"]:
-                        queue.acknowledge(receipt)
-                else:
-                    for receipt in asked["ackIds"]:
-                        queue.extend(receipt, asked["ackDeadlineSeconds"])
-                body = json.dumps(answer).encode()
-                self.send_response(200)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-        self.server = serve(Handler)
-        self.host = f"127.0.0.1:{self.server.server_port}"
+    def answer(self, asked):
+        verb, document = asked.path.rsplit(":", 1)[1], asked.json
+        if verb == "pull":
+            received = self.queue.receive(document["maxMessages"], 600)
+            if not received:
+                time.sleep(0.2)
+                return 200, {}, {}
+            return 200, {}, {"receivedMessages": [
+                {"ackId": message["receipt"], "message": {"messageId": name, **message["body"]}} for name, message in received]}
+        for receipt in document["ackIds"]:
+            if verb == "acknowledge":
+                self.queue.acknowledge(receipt)
+            else:
+                self.queue.extend(receipt, document["ackDeadlineSeconds"])
+        return 200, {}, {}
 
     def change(self, bucket, key, kind="OBJECT_FINALIZE", **attributes):
         self.queue.put({"attributes": {
@@ -112,44 +93,27 @@ class StorageQueue:
     """One queue of an Azure storage account."""
 
     def __init__(self, account):
-        self.queue = queue = Queue()
+        self.queue = Queue()
+        self.server = LoopbackServer(self.answer)
+        self.url = f"{self.server.url}/{account}/objects"
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def answer(self, status, body=b"", **headers):
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name.replace("_", "-"), value)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def query(self):
-                return dict(urllib.parse.parse_qsl(self.path.partition("?")[2]))
-
-            def do_GET(self):
-                asked = self.query()
-                received = queue.receive(int(asked.get("numofmessages", 1)), int(asked.get("visibilitytimeout", 30)))
-                rows = "".join(
-                    f"<QueueMessage><MessageId>{name}</MessageId><InsertionTime>Sat, 21 Nov 2026 00:00:00 GMT</InsertionTime>"
-                    f"<ExpirationTime>Sat, 28 Nov 2026 00:00:00 GMT</ExpirationTime><PopReceipt>{message['receipt']}</PopReceipt>"
-                    f"<TimeNextVisible>Sat, 21 Nov 2026 00:10:00 GMT</TimeNextVisible>"
-                    f"<DequeueCount>{message['deliveries']}</DequeueCount>"
-                    f"<MessageText>{escape(message['body'])}</MessageText></QueueMessage>"
-                    for name, message in received)
-                body = f'<?xml version="1.0" encoding="utf-8"?><QueueMessagesList>{rows}</QueueMessagesList>'.encode()
-                self.answer(200, body, content_type="application/xml")
-
-            def do_DELETE(self):
-                self.answer(204 if queue.acknowledge(self.query()["popreceipt"]) else 404)
-
-            def do_PUT(self):
-                self.rfile.read(int(self.headers.get("content-length", 0)))
-                asked = self.query()
-                receipt = queue.extend(asked["popreceipt"], int(asked["visibilitytimeout"]), renew=True)
-                self.answer(204 if receipt else 404, x_ms_popreceipt=receipt or "")
-
-        self.server = serve(Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/{account}/objects"
+    def answer(self, asked):
+        query = asked.query
+        if asked.method == "DELETE":
+            return 204 if self.queue.acknowledge(query["popreceipt"]) else 404, {}, b""
+        if asked.method == "PUT":
+            receipt = self.queue.extend(query["popreceipt"], int(query["visibilitytimeout"]), renew=True)
+            return 204 if receipt else 404, {"x-ms-popreceipt": receipt or ""}, b""
+        received = self.queue.receive(int(query.get("numofmessages", 1)), int(query.get("visibilitytimeout", 30)))
+        rows = "".join(
+            f"<QueueMessage><MessageId>{name}</MessageId><InsertionTime>Sat, 21 Nov 2026 00:00:00 GMT</InsertionTime>"
+            f"<ExpirationTime>Sat, 28 Nov 2026 00:00:00 GMT</ExpirationTime><PopReceipt>{message['receipt']}</PopReceipt>"
+            f"<TimeNextVisible>Sat, 21 Nov 2026 00:10:00 GMT</TimeNextVisible>"
+            f"<DequeueCount>{message['deliveries']}</DequeueCount>"
+            f"<MessageText>{escape(message['body'])}</MessageText></QueueMessage>"
+            for name, message in received)
+        body = f'<?xml version="1.0" encoding="utf-8"?><QueueMessagesList>{rows}</QueueMessagesList>'
+        return 200, {"content-type": "application/xml"}, body
 
     def change(self, container, key, kind="Microsoft.Storage.BlobCreated", encode=True):
         event = json.dumps({

@@ -160,8 +160,8 @@ def test_what_a_killed_daemon_had_in_hand_comes_again(watched, serve, sim, sourc
 @pytest.fixture
 def pubsub():
     fake = PubSub()
-    yield fake
-    fake.server.shutdown()
+    with fake.server:
+        yield fake
 
 
 def test_notifications_of_google_are_copied(serve, pubsub, location, target):
@@ -213,7 +213,7 @@ def test_events_of_azure_are_copied(serve, lockstep, location, target, encode):
     wait_until(lambda: not fake.queue.messages, 60, lambda: daemon.text[-3000:])
     assert target.visible() == source.visible()
     daemon.stop()
-    fake.server.shutdown()
+    fake.server.close()
 
 
 def test_a_queue_that_cannot_be_asked_is_said_and_stops_nothing(serve, location, source, target):

@@ -1,13 +1,12 @@
 """People are told once when a pair begins to fail, and when it is well again: by cron runs and by the daemon alike."""
 
-import http.server
 import json
 import stat
-import threading
 
 import pytest
 
 from daemons import wait_until, write_config
+from loopback_server import LoopbackServer
 
 
 class Hook:
@@ -15,27 +14,18 @@ class Hook:
 
     def __init__(self):
         self.received, self.answers, self.paths = [], [], []
-        hook = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
-                hook.paths.append(self.path)
-                hook.received.append(json.loads(body))
-                assert self.headers["content-type"] == "application/json"
-                self.send_response(hook.answers.pop(0) if hook.answers else 200)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = LoopbackServer(self.answer)
         self.secret = "T0KENc4nary"
-        self.url = f"http://127.0.0.1:{self.server.server_port}/services/{self.secret}"
+        self.url = f"{self.server.url}/services/{self.secret}"
         #: What the configuration says: a secret is never written into it.
         self.reference = "${env:CHAT_URL}"
+
+    def answer(self, asked):
+        self.paths.append(asked.path)
+        if asked.method != "POST" or asked.headers["content-type"] != "application/json":
+            return 415, {}, b""
+        self.received.append(asked.json)
+        return self.answers.pop(0) if self.answers else 200, {}, b""
 
     def events(self):
         return [message["event"] for message in self.received]
@@ -45,8 +35,8 @@ class Hook:
 def hook(lockstep):
     hook = Hook()
     lockstep.environment["CHAT_URL"] = hook.url
-    yield hook
-    hook.server.shutdown()
+    with hook.server:
+        yield hook
 
 
 @pytest.fixture
@@ -98,8 +88,7 @@ def test_a_server_that_answers_badly_is_tried_three_times_and_fails_no_run(locks
 
 
 def test_a_webhook_that_nobody_serves_is_said_without_its_url(lockstep, hook, configured):
-    hook.server.shutdown()
-    hook.server.server_close()
+    hook.server.close()
     channels = [{"name": "chat", "webhook": hook.reference, "on": ["failure"]}]
     outcome = lockstep.run("run", "--config", configured(channels, is_broken=True), expect=78)
     assert "chat was not delivered" in outcome.err and hook.secret not in outcome.err + outcome.out
