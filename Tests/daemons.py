@@ -71,10 +71,10 @@ class Daemon:
     def messages(self, text):
         return [line for line in list(self.lines) if text in line["message"]]
 
-    def wait_for_run(self, name="p", result="success", count=1, seconds=40):
+    def wait_for_run(self, name="p", result="success", count=1, seconds=40, kind="sync"):
         """Until so many runs of the pair have ended so."""
         def ended():
-            return self.pair(name)["totals"]["runs"].get(result, 0) >= count
+            return self.pair(name)["totals"]["runs"].get(kind, {}).get(result, 0) >= count
         wait_until(ended, seconds, lambda: (self.pair(name), self.text[-3000:]))
         return self.pair(name)
 

@@ -41,7 +41,7 @@ def test_a_new_pair_is_copied_at_once_and_shown_everywhere(serve, source, target
     p = {"pair": "p"}
     assert metrics["lockstep_objects_total", labels(**p, result="copied")] == 7
     assert metrics["lockstep_bytes_total", labels(**p, direction="copied")] == 7000
-    assert metrics["lockstep_runs_total", labels(**p, result="success")] == 1
+    assert metrics["lockstep_runs_total", labels(**p, kind="sync", result="success")] == 1
     assert metrics["lockstep_pair_source_objects", labels(**p)] == 7
     assert metrics["lockstep_pair_last_exit_code", labels(**p)] == 0
     assert metrics["lockstep_pair_running", labels(**p)] == 0

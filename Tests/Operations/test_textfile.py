@@ -25,8 +25,8 @@ def test_each_pair_has_its_own_file_and_leaves_others_alone(lockstep, tmp_path, 
     assert sorted(os.listdir(metrics)) == ["lockstep_one.prom", "lockstep_two.prom", "other.prom"]
     assert (metrics / "other.prom").read_text() == "other 1\n"
     one, two = (parse_metrics((metrics / f"lockstep_{name}.prom").read_text()) for name in ("one", "two"))
-    assert one["lockstep_runs_total", labels(pair="one", result="success")] == 2
-    assert two["lockstep_runs_total", labels(pair="two", result="success")] == 1
+    assert one["lockstep_runs_total", labels(pair="one", kind="sync", result="success")] == 2
+    assert two["lockstep_runs_total", labels(pair="two", kind="sync", result="success")] == 1
     assert one["lockstep_objects_total", labels(pair="one", result="copied")] == 2
     # What node_exporter reads from both together is free of doubles, and all of it belongs to a pair.
     assert not one.keys() & two.keys()
@@ -48,9 +48,27 @@ def test_a_failed_run_writes_too(lockstep, tmp_path, target):
     lockstep.run("run", "--config", path, expect=78)
     values = parse_metrics((metrics / "lockstep_p.prom").read_text())
     assert values["lockstep_pair_last_exit_code", labels(pair="p")] == 78
-    assert values["lockstep_runs_total", labels(pair="p", result="configuration")] == 1
+    assert values["lockstep_runs_total", labels(pair="p", kind="sync", result="configuration")] == 1
     assert values["lockstep_pair_consecutive_failures", labels(pair="p")] == 1
     assert ("lockstep_pair_last_success_timestamp_seconds", labels(pair="p")) not in values
+
+
+def test_a_check_that_finds_differences_is_no_success(lockstep, tmp_path, source, target):
+    source.put("k", b"x")
+    metrics = tmp_path / "metrics"
+    metrics.mkdir()
+    path = configure(tmp_path, {"p": {"source": source.url, "target": target.url}}, metrics={"textfile": str(metrics)})
+    lockstep.run("run", "--config", path)
+    file, p = metrics / "lockstep_p.prom", {"pair": "p"}
+    success = ("lockstep_pair_last_success_timestamp_seconds", labels(**p))
+    before = parse_metrics(file.read_text())
+    target.put("k", b"y")
+    lockstep.run("run", "--check", "--config", path, expect=4)
+    values = parse_metrics(file.read_text())
+    assert values["lockstep_runs_total", labels(**p, kind="check", result="drift")] == 1
+    assert values["lockstep_runs_total", labels(**p, kind="check", result="success")] == 0
+    assert values["lockstep_runs_total", labels(**p, kind="sync", result="success")] == 1
+    assert values[success] == before[success]
 
 
 def test_a_directory_that_cannot_be_written_is_a_warning(lockstep, tmp_path, source, target):

@@ -37,7 +37,7 @@ struct MetricsTests {
         let empty = page([PairStatus(record: record)])
         #expect(!empty.contains("last_success"))
         #expect(!empty.contains("lag"))
-        #expect(empty.contains("lockstep_runs_total{pair=\"p\",result=\"success\"} 0\n"))
+        #expect(empty.contains("lockstep_runs_total{pair=\"p\",kind=\"sync\",result=\"success\"} 0\n"))
         _ = record.end(
             outcome(0, at: 1000) {
                 $0.sourceObjects = 12
@@ -54,6 +54,9 @@ struct MetricsTests {
             "lockstep_pair_next_run_timestamp_seconds{pair=\"p\"} 9000",
             "lockstep_pair_source_objects{pair=\"p\"} 12",
             "lockstep_pair_check_verdict{pair=\"p\",verdict=\"drift\"} 1",
+            "lockstep_runs_total{pair=\"p\",kind=\"sync\",result=\"success\"} 1",
+            "lockstep_runs_total{pair=\"p\",kind=\"check\",result=\"drift\"} 1",
+            "lockstep_runs_total{pair=\"p\",kind=\"check\",result=\"success\"} 0",
             "lockstep_pair_check_verdict{pair=\"p\",verdict=\"in_sync\"} 0", "lockstep_pair_running{pair=\"p\"} 0",
         ] {
             #expect(text.contains(line + "\n"), "\(line)")

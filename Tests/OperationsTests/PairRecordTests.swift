@@ -76,7 +76,7 @@ struct PairRecordTests {
             (outcome(0), true), (outcome(0, isListed: false), false), (outcome(3) { $0.failedObjects = 1 }, false),
             (outcome(0) { $0.skippedObjects = 1 }, false), (outcome(0) { $0.conflicts = 1 }, false),
             (outcome(0, kind: .events), false), (outcome(0, kind: .check, verdict: .inSync), false),
-            (outcome(8), false),
+            (outcome(8), false), (outcome(4, kind: .check, verdict: .drift), false),
         ])
     func recoveryPoint(outcome: PairOutcome, moves: Bool) {
         var record = PairRecord(pair: "p")
@@ -96,7 +96,7 @@ struct PairRecordTests {
         #expect(record.recoveryPoint == 1000)
         record.settle(at: "s3://a gs://c")
         #expect(record.recoveryPoint == nil && record.lastSuccess == nil && record.lastRun == nil)
-        #expect(record.totals.runs["success"] == 1)
+        #expect(record.totals.runs == ["sync": ["success": 1]])
     }
 
     @Test("people are told when failing begins, again each day, and when it is over")
@@ -140,6 +140,13 @@ struct PairRecordTests {
         #expect(record.end(check(nil, 78, 500), of: work) == [.failure])
         #expect(record.end(check(nil, 78, 600), of: work) == [])
         #expect(record.end(check(.inSync, 0, 700), of: work) == [.recovery])
+        #expect(
+            record.totals.runs == [
+                "sync": ["success": 1], "check": ["success": 3, "drift": 2, "unproven": 1, "configuration": 2],
+            ]
+        )
+        // Only the run.
+        #expect(record.lastSuccess == 360 && record.lastRun?.start == 350)
     }
 
     @Test("counters only rise, and a run that was locked out changes nothing but its own")
@@ -158,7 +165,7 @@ struct PairRecordTests {
         _ = record.end(first, of: work)
         let before = record
         _ = record.end(outcome(7), of: PairWork(pair: "p", kind: .sync, trigger: .command))
-        #expect(record.totals.runs == ["success": 2, "locked": 1])
+        #expect(record.totals.runs == ["sync": ["success": 2, "locked": 1]])
         #expect(record.lastRun == before.lastRun)
         #expect(record.totals.objects["copied"] == 6)
         #expect(record.totals.bytes == ["copied": 60, "sent": 40])

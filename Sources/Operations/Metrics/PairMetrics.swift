@@ -119,10 +119,6 @@ package enum PairMetrics {
 
     private static let counters = [
         Counter(
-            name: "lockstep_runs_total", help: "Runs and checks that ended.", label: "result",
-            values: PairOutcome.Result.allCases.map(\.rawValue)
-        ) { Int64($0.runs[$1] ?? 0) },
-        Counter(
             name: "lockstep_objects_total", help: "Objects that runs have handled.", label: "result",
             values: ["copied", "adopted", "unchanged", "deleted", "skipped", "failed", "conflict"]
         ) { Int64($0.objects[$1] ?? 0) },
@@ -149,6 +145,7 @@ package enum PairMetrics {
             }
         }
         writeVerdicts(pairs, &page)
+        writeRuns(pairs, &page)
         for counter in counters {
             page.begin(counter.name, .counter, counter.help)
             for status in pairs {
@@ -173,6 +170,21 @@ package enum PairMetrics {
             guard let found = status.record.lastCheck?.verdict else { continue }
             for verdict in PairOutcome.Verdict.allCases {
                 page.add(verdict == found ? 1 : 0, [label(status), ("verdict", verdict.rawValue)])
+            }
+        }
+    }
+
+    private static func writeRuns(_ pairs: [PairStatus], _ page: inout PrometheusText) {
+        page.begin(
+            "lockstep_runs_total", .counter, "Runs over listings, checks and runs over keys of events that ended.")
+        for status in pairs {
+            for kind in PairWork.Kind.allCases {
+                let runs = status.record.totals.runs[kind.rawValue] ?? [:]
+                for result in PairOutcome.Result.all(of: kind) {
+                    page.add(
+                        runs[result.rawValue] ?? 0,
+                        [label(status), ("kind", kind.rawValue), ("result", result.rawValue)])
+                }
             }
         }
     }

@@ -75,7 +75,7 @@ extension PairOutcome.Result {
     /// What to do about it.
     func advice(pair: String) -> String? {
         switch self {
-        case .success, .locked: nil
+        case .success, .locked, .drift, .unproven: nil
         case .partial: "Some objects were not copied: lockstep run \(pair) names each with its reason."
         case .failed: "This should not happen: keep the log with this run's trace id."
         case .refused: "A guard refused, and nothing was deleted: look at the source before raising a limit."

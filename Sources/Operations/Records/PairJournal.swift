@@ -43,7 +43,7 @@ package struct PairJournal: Sendable {
                 log.warning("the metrics were not written: \(error)")
             }
         }
-        log.write(outcome.result.isFailure ? .error : .info, Self.sentence(outcome))
+        log.write(Self.level(of: outcome.result), Self.sentence(outcome))
         return Entry(
             outcome: outcome, notices: (record?.0 ?? []).map { Notice($0, outcome, of: work, host: host) })
     }
@@ -66,10 +66,13 @@ package struct PairJournal: Sendable {
         }
     }
 
+    private static func level(of result: PairOutcome.Result) -> ServiceLog.Level {
+        result.isFailure ? .error : result == .unproven ? .warning : .info
+    }
+
     private static func sentence(_ outcome: PairOutcome) -> String {
         let counts = outcome.counts
         var text = "\(outcome.kind.rawValue) ends: \(outcome.result.rawValue), exit code \(outcome.exitCode)"
-        if let verdict = outcome.verdict { text += ", \(verdict.rawValue)" }
         if outcome.kind != .check {
             text += ", \(counts.copiedObjects) objects (\(counts.copiedBytes) bytes) copied"
             if counts.failedObjects > 0 { text += ", \(counts.failedObjects) failed" }

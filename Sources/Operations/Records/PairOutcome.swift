@@ -6,16 +6,16 @@ package import ReplicationModel
 package struct PairOutcome: Sendable {
     /// How a run ended, as a label of metrics.
     package enum Result: String, Sendable, CaseIterable, Codable {
-        case success, partial, failed, refused, limit, interrupted, locked, temporary, configuration
+        case success, drift, unproven, partial, failed, refused, limit, interrupted, locked, temporary, configuration
 
         /// Of the exit codes that every command has.
         package init(exitCode: Int32) {
             self =
                 switch exitCode {
                 case 0: .success
-                // Drift and lack of proof are what a check found: as a run it did what it was asked.
-                case 4, 5: .success
                 case 3: .partial
+                case 4: .drift
+                case 5: .unproven
                 case 6: .refused
                 case 7: .locked
                 case 8: .limit
@@ -29,9 +29,14 @@ package struct PairOutcome: Sendable {
         /// Whether somebody should know.
         package var isFailure: Bool {
             switch self {
-            case .partial, .failed, .refused, .temporary, .configuration: true
-            case .success, .limit, .interrupted, .locked: false
+            case .drift, .partial, .failed, .refused, .temporary, .configuration: true
+            case .success, .unproven, .limit, .interrupted, .locked: false
             }
+        }
+
+        /// Those that work of a kind can end with.
+        package static func all(of kind: PairWork.Kind) -> [Result] {
+            allCases.filter { kind == .check || ![.drift, .unproven].contains($0) }
         }
     }
 

@@ -37,7 +37,8 @@ package struct PairTotals: Sendable, Hashable, Codable {
         }
     }
 
-    package var runs: [String: Int] = [:]
+    /// By kind, and by result.
+    package var runs: [String: [String: Int]] = [:]
     package var objects: [String: Int] = [:]
     package var bytes: [String: Int64] = [:]
     package var source = Side()
@@ -49,7 +50,7 @@ package struct PairTotals: Sendable, Hashable, Codable {
     package init() {}
 
     package mutating func add(_ outcome: PairOutcome) {
-        runs[outcome.result.rawValue, default: 0] += 1
+        runs[outcome.kind.rawValue, default: [:]][outcome.result.rawValue, default: 0] += 1
         let counts = outcome.counts
         for (name, count) in [
             ("copied", counts.copiedObjects), ("adopted", counts.adoptedObjects),
