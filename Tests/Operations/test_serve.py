@@ -150,7 +150,34 @@ def test_a_killed_daemon_leaves_a_pair_that_the_next_one_completes(sim, serve, s
     daemon = serve()
     daemon.wait_for_run()
     assert target.visible() == source.visible()
+    metrics = daemon.metrics()
+    assert metrics["lockstep_pair_running", labels(pair="p")] == 0
+    assert metrics["lockstep_runs_total", labels(pair="p", kind="sync", result="killed")] == 1
+    assert metrics["lockstep_runs_total", labels(pair="p", kind="sync", result="success")] == 1
+    daemon.stop()
+
+
+def test_a_killed_run_is_a_failure_and_one_that_goes_on_is_not(serve, lockstep, tmp_path, source, target, slow):
+    source.fill({f"k{number:02}": b"x" for number in range(20)})
+    slow(5000)
+    config = {"pairs": {"p": pair(source, target, limits={"concurrency": 1})}}
+    write_config(tmp_path / "lockstep.yaml", config, tmp_path)
+    run = lockstep.start("run", "--config", tmp_path / "lockstep.yaml")
+    record = tmp_path / "state" / "pairs" / "p.json"
+    wait_until(lambda: record.exists() and "running" in json.loads(record.read_text()))
+    daemon = serve(config)
+    # The daemon's own run finds the pair locked.
+    shown = daemon.wait_for_run(result="locked")
+    assert "killed" not in shown["totals"]["runs"]["sync"] and "last_run" not in shown
+    assert daemon.metrics()["lockstep_pair_running", labels(pair="p")] == 1
+    run.kill()
+    run.wait()
+    daemon.signal(signal.SIGHUP)
+    shown = daemon.wait_for_run(result="killed")
+    assert shown["state"] == "failing" and shown["consecutive_failures"] == 1
+    assert shown["last_run"]["exit_code"] == 137 and f"process {run.pid} ended between" in shown["last_run"]["message"]
     assert daemon.metrics()["lockstep_pair_running", labels(pair="p")] == 0
+    assert "Failing" in daemon.get("/").text
     daemon.stop()
 
 

@@ -8,8 +8,9 @@ package struct TraceContext: Sendable, Hashable {
     /// 16 hexadecimal digits.
     package let spanID: String
 
-    package init() {
-        traceID = Hex.encode(SecureRandom.bytes(16))
+    /// - Parameter traceID: of a run that is known already.
+    package init(traceID: String? = nil) {
+        self.traceID = traceID ?? Hex.encode(SecureRandom.bytes(16))
         spanID = Hex.encode(SecureRandom.bytes(8))
     }
 }

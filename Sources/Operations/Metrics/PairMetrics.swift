@@ -83,7 +83,8 @@ package enum PairMetrics {
             $0.lag(at: $1)
         },
         Gauge("lockstep_pair_last_run_duration_seconds", "How long the last run took.") { status, _ in
-            status.record.lastRun.map { max(0, $0.end - $0.start) }
+            // Nobody knows when a killed one ended.
+            status.record.lastRun.flatMap { $0.result == .killed ? nil : max(0, $0.end - $0.start) }
         },
         Gauge("lockstep_pair_last_check_timestamp_seconds", "When the last check ended.") { status, _ in
             status.record.lastCheck?.end
@@ -93,7 +94,8 @@ package enum PairMetrics {
             status.record.lastRun.map { Int64($0.exitCode) }
         },
         Gauge("lockstep_pair_running", "1 while a run of the pair is under way.") { status, _ in
-            status.live != nil || status.record.running?.isElsewhere == true ? 1 : 0
+            let elsewhere = [status.record.running, status.record.checking].contains { $0?.isElsewhere == true }
+            return status.live != nil || elsewhere ? 1 : 0
         },
         Gauge("lockstep_pair_consecutive_failures", "Failed runs since the last that went through.") { status, _ in
             Int64(status.record.consecutiveFailures)

@@ -81,6 +81,7 @@ extension PairOutcome.Result {
         case .refused: "A guard refused, and nothing was deleted: look at the source before raising a limit."
         case .limit: "The next run goes on where this one stopped."
         case .interrupted: "The next run goes on where this one stopped."
+        case .killed: "The kernel's log and the service manager's know who killed it. The next run goes on from there."
         case .temporary: "Probably over by itself: the next run tries again."
         case .configuration:
             "Until the configuration or the rights are changed, every run ends so: lockstep doctor looks for the cause."

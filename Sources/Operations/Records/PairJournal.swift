@@ -35,17 +35,62 @@ package struct PairJournal: Sendable {
     package func accompany(_ work: PairWork, _ run: () async -> PairOutcome) async -> Entry {
         let log = log.about(work)
         log.write(work.kind == .events ? .debug : .info, "\(work.kind.rawValue) begins (\(work.trigger.rawValue))")
-        change(work.pair, log) { $0.begin(work, at: time.nowSeconds(), process: getpid()) }
+        let (mark, killed) = change(work.pair, log) { begin(work, &$0) } ?? (nil, [])
+        var notices = tell(killed)
         let outcome = await run()
-        let record = change(work.pair, log) { record in (record.end(outcome, of: work), record) }
+        let record = withExtendedLifetime(mark) {
+            change(work.pair, log) { record in (record.end(outcome, of: work), record) }
+        }
+        notices += (record?.0 ?? []).map { Notice($0, outcome, of: work, host: host) }
         if let textfile, let (_, record) = record {
             do throws(RecordError) { try textfile.write(record, at: time.nowSeconds()) } catch {
                 log.warning("the metrics were not written: \(error)")
             }
         }
         log.write(Self.level(of: outcome.result), Self.sentence(outcome))
-        return Entry(
-            outcome: outcome, notices: (record?.0 ?? []).map { Notice($0, outcome, of: work, host: host) })
+        return Entry(outcome: outcome, notices: notices)
+    }
+
+    /// Accounts for runs of a pair that are not there any more and have not said how they ended.
+    package func settleKilled(_ pair: String) -> [Notice] {
+        let killed = change(pair) { record in
+            [PairWork.Kind.sync, .check].flatMap { kind in
+                let mark = records.mark(pair, kind)
+                return withExtendedLifetime(mark) { mark == nil ? [] : endKilled(kind, &record) }
+            }
+        }
+        return tell(killed ?? [])
+    }
+
+    /// A run that was killed, and what people should be told of it.
+    private struct Killed {
+        var work: PairWork
+        var outcome: PairOutcome
+        var events: [PairEvent]
+    }
+
+    /// A run that cannot have the mark is beside another one, which the record goes on to name.
+    private func begin(_ work: PairWork, _ record: inout PairRecord) -> (RunMark?, [Killed]) {
+        guard let mark = records.mark(work.pair, work.kind) else { return (nil, []) }
+        let killed = endKilled(work.kind, &record)
+        record.begin(work, at: time.nowSeconds(), process: getpid())
+        return (mark, killed)
+    }
+
+    /// For whoever has the mark of the kind.
+    private func endKilled(_ kind: PairWork.Kind, _ record: inout PairRecord) -> [Killed] {
+        guard let run = record[kind] else { return [] }
+        let work = PairWork(
+            pair: record.pair, kind: run.kind, trigger: run.trigger, trace: TraceContext(traceID: run.traceId))
+        let outcome = PairOutcome(killed: run, at: time.nowSeconds())
+        return [Killed(work: work, outcome: outcome, events: record.end(outcome, of: work))]
+    }
+
+    private func tell(_ killed: [Killed]) -> [Notice] {
+        killed.flatMap { run in
+            log.about(run.work).error(Self.sentence(run.outcome))
+            return run.events.map { Notice($0, run.outcome, of: run.work, host: host) }
+        }
     }
 
     /// Changes a record; says why when that fails.

@@ -7,6 +7,8 @@ package struct PairOutcome: Sendable {
     /// How a run ended, as a label of metrics.
     package enum Result: String, Sendable, CaseIterable, Codable {
         case success, drift, unproven, partial, failed, refused, limit, interrupted, locked, temporary, configuration
+        /// Its process ended without a word.
+        case killed
 
         /// Of the exit codes that every command has.
         package init(exitCode: Int32) {
@@ -22,6 +24,7 @@ package struct PairOutcome: Sendable {
                 case 75: .temporary
                 case 2, 78: .configuration
                 case 129, 130, 143: .interrupted
+                case 137: .killed
                 default: .failed
                 }
         }
@@ -29,7 +32,7 @@ package struct PairOutcome: Sendable {
         /// Whether somebody should know.
         package var isFailure: Bool {
             switch self {
-            case .drift, .partial, .failed, .refused, .temporary, .configuration: true
+            case .drift, .partial, .failed, .refused, .temporary, .configuration, .killed: true
             case .success, .unproven, .limit, .interrupted, .locked: false
             }
         }
@@ -72,6 +75,17 @@ package struct PairOutcome: Sendable {
         self.message = message
         self.start = start
         self.end = end
+    }
+
+    /// Of a run that is not there any more and has not said how it ended, found at `moment`.
+    package init(killed run: PairRecord.Running, at moment: Int64) {
+        let span = [run.start, moment].map { CivilTime(secondsSince1970: $0).rfc3339 }
+        self.init(
+            kind: run.kind, exitCode: 137,
+            message:
+                "process \(run.process) ended between \(span[0]) and \(span[1]) without a word: killed, out of memory, "
+                + "or the machine went down",
+            start: run.start, end: moment)
     }
 
     package var result: Result { Result(exitCode: exitCode) }

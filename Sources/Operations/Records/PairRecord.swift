@@ -6,7 +6,7 @@ import Replication
 package struct PairRecord: Sendable, Hashable, Codable {
     package static let currentVersion = 1
 
-    /// A run that has begun and not ended: under way, or killed.
+    /// A run that has begun and not ended: under way, or killed. Which of both, its `RunMark` says.
     package struct Running: Sendable, Hashable, Codable {
         package var kind: PairWork.Kind
         package var trigger: PairWork.Trigger
@@ -41,7 +41,9 @@ package struct PairRecord: Sendable, Hashable, Codable {
     package var pair: String
     /// Source and target of everything that is known here.
     package var places: String?
+    /// A run over listings or over keys of events.
     package var running: Running?
+    package var checking: Running?
     package var lastRun: LastRun?
     package var lastCheck: LastCheck?
     /// When the newest run that went through ended.
@@ -76,16 +78,22 @@ package struct PairRecord: Sendable, Hashable, Codable {
 
     package mutating func begin(_ work: PairWork, at moment: Int64, process: Int32) {
         settle(at: work.places)
-        running = Running(
+        self[work.kind] = Running(
             kind: work.kind, trigger: work.trigger, start: moment, process: process, traceId: work.trace.traceID)
+    }
+
+    /// The run of a kind that has begun and not ended: a check beside a run of the others.
+    package private(set) subscript(kind: PairWork.Kind) -> Running? {
+        get { kind == .check ? checking : running }
+        set { if kind == .check { checking = newValue } else { running = newValue } }
     }
 
     /// Takes up what a run did, and says what people should be told of.
     package mutating func end(_ outcome: PairOutcome, of work: PairWork) -> [PairEvent] {
         totals.add(outcome)
+        if self[work.kind]?.traceId == work.trace.traceID { self[work.kind] = nil }
         // The run that held the pair writes about itself.
         if outcome.result == .locked { return [] }
-        if running?.traceId == work.trace.traceID { running = nil }
         switch outcome.kind {
         case .events: return []
         case .sync: return endSync(outcome, work)

@@ -67,6 +67,11 @@ package struct PairRecordStore: Sendable {
         return (result, reading.problem)
     }
 
+    /// The mark of a run of this kind, while nobody else has it. Asked for within `update`, so that nobody looks who does not change.
+    package func mark(_ pair: String, _ kind: PairWork.Kind) -> RunMark? {
+        RunMark("\(directory)/\(WholeFile.name(for: pair)).\(kind == .check ? "check" : "run")")
+    }
+
     /// Changes what this process knows of a pair whose record could not be written; the next `update` that can writes it.
     package func remember<Result>(_ pair: String, _ change: (inout PairRecord) -> Result) -> Result {
         var record = PairRecord(pair: pair)

@@ -14,6 +14,8 @@ package final class Supervisor: Sendable {
         var machine = SupervisorState()
         var setup: ServiceSetup?
         var inbox: [SupervisorState.Event] = []
+        /// To be delivered.
+        var notices: [Notice] = []
         var live: [String: LiveRun] = [:]
         /// Event loops that wait until their pair is free, by the number of the wait.
         var permits: [Int: Permit] = [:]
@@ -55,14 +57,18 @@ package final class Supervisor: Sendable {
     /// Takes a configuration from now on. Runs under way go on as they began; pairs that are gone end with their run.
     package func configure(_ setup: ServiceSetup) {
         var lastStarts: [String: LastStarts] = [:]
+        var notices: [Notice] = []
         for plan in setup.plans {
-            guard let record = record(of: plan.name) else { continue }
-            let isDone = record.lastRun?.result != .interrupted
-            lastStarts[plan.name] = LastStarts(
-                sync: isDone ? record.lastRun?.start : nil, check: record.lastCheck?.start)
+            guard var record = record(of: plan.name) else { continue }
+            if record.running != nil || record.checking != nil {
+                notices += journal.settleKilled(plan.name)
+                record = self.record(of: plan.name) ?? record
+            }
+            lastStarts[plan.name] = LastStarts(record)
         }
         let stopped = state.withLock { state in
             state.setup = setup
+            state.notices += notices
             state.inbox.append(.configured(setup.plans, parallel: setup.parallel, lastStarts: lastStarts))
             let wanted = Dictionary(
                 setup.events.map { ($0.pair, $0.identity) }, uniquingKeysWith: { first, _ in first })
@@ -162,18 +168,20 @@ package final class Supervisor: Sendable {
     private func turn(_ group: inout DiscardingTaskGroup) -> Bool {
         let now = time.nowSeconds()
         let monotonic = time.monotonic()
-        let (actions, isDraining) = state.withLock { state in
+        let (actions, notices, isDraining) = state.withLock { state in
             state.lastTurn = monotonic
+            defer { state.notices = [] }
             let inbox = state.inbox
             state.inbox = []
             var actions = inbox.flatMap { state.machine.handle($0, at: now) }
             actions += state.machine.handle(.tick, at: now)
-            return (actions, state.isDraining)
+            return (actions, state.notices, state.isDraining)
         }
         if isDraining {
             group.cancelAll()
             for reader in state.withLock({ $0.readers.values.map(\.task) }) { reader.cancel() }
         }
+        if !notices.isEmpty { group.addTask { for notice in notices { await self.notifier.deliver(notice) } } }
         for action in actions {
             switch action {
             case .start(let pair, .events, _): grant(pair)

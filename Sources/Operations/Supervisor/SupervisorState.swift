@@ -35,6 +35,16 @@ package struct LastStarts: Sendable, Hashable {
         self.sync = sync
         self.check = check
     }
+
+    /// What a signal ended has to be made up for.
+    package init(_ record: PairRecord) {
+        func isDone(_ exitCode: Int32) -> Bool {
+            ![.interrupted, .killed].contains(PairOutcome.Result(exitCode: exitCode))
+        }
+        sync = record.lastRun.flatMap { isDone($0.exitCode) ? $0.start : nil }
+        // A pair that was never checked has nothing to make up for; one whose check was ended has.
+        check = record.lastCheck.map { isDone($0.exitCode) ? $0.start : 0 }
+    }
 }
 
 /// Which run begins when: takes what happens and the time, and says what is to be done. No I/O, no clock.
