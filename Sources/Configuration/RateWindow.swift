@@ -108,6 +108,11 @@ package struct RateWindows: Sendable, Hashable {
         return nil
     }
 
+    /// The first moment from this one on that is in no window without runs; nil when there is none.
+    package func nextOpening(from moment: Int64) -> Int64? {
+        allowance(at: moment) == .closed ? nextChange(after: moment) : moment
+    }
+
     /// Whether the whole week is without runs.
     var isAlwaysClosed: Bool {
         Self.minutesOfWeek.allSatisfy { weekday, minute in

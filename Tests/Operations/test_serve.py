@@ -116,6 +116,36 @@ def test_what_passed_while_nobody_was_there_is_made_up_for_once(serve, lockstep,
     assert not daemon.messages("sync begins"), "nothing was due"
 
 
+def test_a_pair_that_is_behind_its_schedule_is_late_and_one_that_waits_for_its_window_is_not(serve, lockstep, source, target):
+    source.put("k", b"1")
+    hourly = {"every": "1h", "catch_up": False}
+    names = ["p", "windowed", "unscheduled"]
+    config = {"pairs": {name: {**pair(source, target, hourly), "target": f"{target.url}/{name}/"} for name in names}}
+    del config["pairs"]["unscheduled"]["schedule"]
+    path = lockstep.state.parent / "lockstep.yaml"
+    write_config(path, config, path.parent)
+    lockstep.run("run", "--config", path)
+    for name in names:
+        record = lockstep.state / "pairs" / f"{name}.json"
+        text = json.loads(record.read_text())
+        text["recovery_point"] -= 4 * 3600
+        record.write_text(json.dumps(text))
+    # No full hour is in the one minute in which this pair may run.
+    config["pairs"]["windowed"]["windows"] = [{"from": "00:00", "to": "23:59", "rate": 0}]
+    daemon = serve(config)
+    shown = daemon.pairs()
+    metrics = daemon.metrics()
+    due = {name: metrics.get(("lockstep_pair_recovery_due_timestamp_seconds", labels(pair=name))) for name in names}
+    assert shown["p"]["state"] == "late" and due["p"] < time.time() and due["p"] % 3600 == 0
+    assert shown["windowed"]["state"] == "in_step", shown["windowed"]
+    assert shown["unscheduled"]["state"] == "in_step" and due["unscheduled"] is None
+    page = daemon.get("/").text
+    assert page.count("Behind its schedule since") == 1 and "1 of 3 pairs needs attention" in page
+    assert time.gmtime(metrics["lockstep_pair_next_run_timestamp_seconds", labels(pair="p")])[4:6] == (0, 0)
+    assert ("lockstep_pair_next_run_timestamp_seconds", labels(pair="windowed")) not in metrics
+    daemon.stop()
+
+
 def test_a_terminated_daemon_parks_its_run_and_the_next_goes_on(sim, serve, source, target, slow):
     source.fill({f"k{number:02}": os.urandom(1000) for number in range(30)} | {"large": os.urandom(30 * MIB)})
     fault = slow(500)

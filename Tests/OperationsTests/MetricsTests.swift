@@ -46,12 +46,15 @@ struct MetricsTests {
         _ = record.end(
             outcome(4, kind: .check, at: 2000, verdict: .drift),
             of: PairWork(pair: "p", kind: .check, trigger: .command))
-        let text = page([PairStatus(record: record, nextRun: 9000)])
+        var status = PairStatus(record: record, nextRun: 9000)
+        status.recoveryDue = 9900
+        let text = page([status])
         for line in [
             "lockstep_pair_last_success_timestamp_seconds{pair=\"p\"} 1010",
             "lockstep_pair_recovery_point_timestamp_seconds{pair=\"p\"} 1000",
             "lockstep_pair_replication_lag_seconds{pair=\"p\"} 4000",
             "lockstep_pair_next_run_timestamp_seconds{pair=\"p\"} 9000",
+            "lockstep_pair_recovery_due_timestamp_seconds{pair=\"p\"} 9900",
             "lockstep_pair_source_objects{pair=\"p\"} 12",
             "lockstep_pair_check_verdict{pair=\"p\",verdict=\"drift\"} 1",
             "lockstep_runs_total{pair=\"p\",kind=\"sync\",result=\"success\"} 1",

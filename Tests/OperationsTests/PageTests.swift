@@ -44,6 +44,21 @@ struct StatusPageTests {
         #expect(text.contains("lockstep doctor"))
     }
 
+    @Test("a pair is late from the moment on that its schedule promised, and failing is worse")
+    func late() throws {
+        for (outcomes, state) in [([outcome(0)], PairState.late), ([outcome(0), outcome(1)], .failing)] {
+            var pair = pair("p", outcomes)
+            pair.status.recoveryDue = 100_001
+            #expect(PairState(pair.status, at: 100_000) == (state == .late ? .well : state))
+            #expect(!html([pair]).contains("Behind its schedule"))
+            pair.status.recoveryDue = 100_000
+            #expect(PairState(pair.status, at: 100_000) == state)
+            let text = html([pair])
+            #expect(text.contains("Behind its schedule since") && text.contains("1970-01-02 03:46:40 UTC"))
+            #expect(text.contains("1 of 1 pair needs attention"))
+        }
+    }
+
     @Test("nothing is loaded and nothing is executed")
     func selfContained() {
         let text = html([pair("p", [outcome(0)])])
@@ -62,7 +77,7 @@ struct StatusPageTests {
             ([outcome(0), outcome(75, kind: .check)], .checkFailing), ([outcome(0), outcome(7)], .well),
         ] as [([PairOutcome], PairState)])
     func states(outcomes: [PairOutcome], expected: PairState) {
-        #expect(PairState(pair("p", outcomes).status) == expected)
+        #expect(PairState(pair("p", outcomes).status, at: 100_000) == expected)
     }
 }
 

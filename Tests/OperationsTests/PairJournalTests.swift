@@ -47,7 +47,7 @@ struct PairJournalTests {
         #expect(journal.settleKilled("p").isEmpty)
         #expect(try record.consecutiveFailures == 1)
         #expect(try LastStarts(record) == LastStarts(sync: nil), "it is made up for")
-        #expect(PairState(PairStatus(record: try record)) == .failing)
+        #expect(PairState(PairStatus(record: try record), at: 1) == .failing)
     }
 
     @Test("a run that is there still is not taken for a killed one, whoever looks")

@@ -131,6 +131,32 @@ struct SupervisorStateTests {
         #expect(play.send(.ended(pair: "a", kind: .events, wasLocked: false)) == [start("a", .sync, .catchUp)])
     }
 
+    @Test("the next run is named as it will begin: after the window, in line, after a lock")
+    func nextRun() throws {
+        // From 14:25 to 15:10 nothing runs; it is 14:15.
+        let window = try RateWindows([RateWindow(days: "mon", from: "14:25", to: "15:10", rate: 0)])
+        let opening: Int64 = 1_790_000_100 + 55 * 60
+        var play = Play()
+        _ = play.configure(
+            [Play.plan("a", windows: window), Play.plan("b", catchesUp: false, windows: window)],
+            parallel: 1, last: ["a": recent, "b": recent])
+        #expect(play.state.nextRun(of: "a") == opening)
+        #expect(play.state.nextRun(of: "b") == opening + 5 * 60)
+        _ = play.tick(900)
+        #expect(play.state.nextRun(of: "a") == opening)
+        #expect(play.state.nextRun(of: "b") == opening + 5 * 60)
+        #expect(play.tick(40 * 60) == [start("a")])
+        #expect(play.state.nextRun(of: "a") == opening + 5 * 60)
+        // The one place is taken.
+        _ = play.tick(5 * 60)
+        #expect(play.state.isWaiting("b") && play.state.nextRun(of: "b") == play.now)
+        #expect(play.send(.ended(pair: "a", kind: .sync, wasLocked: true)) == [start("b")])
+        #expect(play.state.nextRun(of: "a") == play.now + SupervisorState.lockedInterval)
+        #expect(!play.state.isWaiting("b") && play.state.nextRun(of: "b") == play.now + 900)
+        _ = play.send(.drain)
+        #expect(play.state.nextRun(of: "a") == nil)
+    }
+
     @Test("runs over keys of events have places of their own, and never run beside another run of their pair")
     func events() {
         var play = Play()

@@ -23,13 +23,31 @@ package struct LiveRun: Sendable {
 package struct PairStatus: Sendable {
     package var record: PairRecord
     package var live: LiveRun?
-    /// When the next run is due; nil without a schedule.
+    /// When the next run begins; nil without a schedule.
     package var nextRun: Int64?
+    /// It is due, and has no place yet.
+    package var isWaiting = false
+    /// From when on the pair is late if its recovery point does not move; nil where no schedule promises anything.
+    package var recoveryDue: Int64?
 
     package init(record: PairRecord, live: LiveRun? = nil, nextRun: Int64? = nil) {
         self.record = record
         self.live = live
         self.nextRun = nextRun
+    }
+
+    /// Whether the recovery point is older than the schedule promises.
+    package func isLate(at now: Int64) -> Bool { recoveryDue.map { $0 <= now } ?? false }
+
+    /// What the schedule counts from: the recovery point, or the beginning of all runs when these have not led to one.
+    func promisedPoint(at now: Int64) -> Int64? {
+        recoveryPoint(at: now) ?? (record.lastRun == nil ? nil : record.firstRun)
+    }
+
+    /// When the run over listings began that is under way, here or in another process.
+    var runningSync: Int64? {
+        if let live { return live.work.kind == .sync ? live.start : nil }
+        return record.running.flatMap { $0.kind == .sync && $0.isElsewhere ? $0.start : nil }
     }
 
     /// One that lies ahead is of a clock that was wrong, and says nothing.
@@ -89,7 +107,11 @@ package enum PairMetrics {
         Gauge("lockstep_pair_last_check_timestamp_seconds", "When the last check ended.") { status, _ in
             status.record.lastCheck?.end
         },
-        Gauge("lockstep_pair_next_run_timestamp_seconds", "When the next run is due.") { status, _ in status.nextRun },
+        Gauge("lockstep_pair_next_run_timestamp_seconds", "When the next run begins.") { status, _ in status.nextRun },
+        Gauge(
+            "lockstep_pair_recovery_due_timestamp_seconds",
+            "From when on the pair is behind its schedule, if its recovery point does not move."
+        ) { status, _ in status.recoveryDue },
         Gauge("lockstep_pair_last_exit_code", "Exit code of the last run.") { status, _ in
             status.record.lastRun.map { Int64($0.exitCode) }
         },

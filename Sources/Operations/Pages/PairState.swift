@@ -1,13 +1,16 @@
 /// How a pair is, in one word for people; the worst first.
 package enum PairState: Int, Sendable, CaseIterable, Comparable {
-    case failing, drift, checkFailing, incomplete, new, unproven, well
+    case failing, drift, late, checkFailing, incomplete, new, unproven, well
 
-    package init(_ status: PairStatus) {
+    /// - Parameter now: seconds since 1970.
+    package init(_ status: PairStatus, at now: Int64) {
         let record = status.record
         if record.runFailure.since != nil {
             self = .failing
         } else if record.drift.since != nil {
             self = .drift
+        } else if status.isLate(at: now) {
+            self = .late
         } else if record.checkFailure.since != nil {
             self = .checkFailing
         } else if record.lastRun == nil {
@@ -28,6 +31,7 @@ package enum PairState: Int, Sendable, CaseIterable, Comparable {
         switch self {
         case .failing: "failing"
         case .drift: "drift"
+        case .late: "late"
         case .checkFailing: "check_failing"
         case .incomplete: "incomplete"
         case .new: "new"
@@ -40,6 +44,7 @@ package enum PairState: Int, Sendable, CaseIterable, Comparable {
         switch self {
         case .failing: "Failing"
         case .drift: "Differences found"
+        case .late: "Late"
         case .checkFailing: "Check fails"
         case .incomplete: "Not finished"
         case .new: "No run yet"
@@ -53,6 +58,7 @@ package enum PairState: Int, Sendable, CaseIterable, Comparable {
         switch self {
         case .failing: "✕"
         case .drift: "≠"
+        case .late: "…"
         case .checkFailing: "!"
         case .incomplete: "◔"
         case .new: "○"
@@ -63,7 +69,7 @@ package enum PairState: Int, Sendable, CaseIterable, Comparable {
 
     var tone: String {
         switch self {
-        case .failing, .drift: "bad"
+        case .failing, .drift, .late: "bad"
         case .checkFailing, .incomplete, .unproven: "warn"
         case .new: "calm"
         case .well: "good"

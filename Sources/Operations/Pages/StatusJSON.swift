@@ -25,6 +25,7 @@ package enum StatusJSON {
         var nextRun: String?
         var lastSuccess: String?
         var recoveryPoint: String?
+        var recoveryDue: String?
         var consecutiveFailures: Int
         var sourceObjects: Int?
         var sourceBytes: Int64?
@@ -90,9 +91,10 @@ package enum StatusJSON {
         let record = status.record
         let counts = status.live?.progress?.counts
         return Pair(
-            name: record.pair, state: PairState(status).name, source: place.source, target: place.target,
+            name: record.pair, state: PairState(status, at: now).name, source: place.source, target: place.target,
             lagSeconds: status.lag(at: now), nextRun: status.nextRun.map(moment),
             lastSuccess: record.lastSuccess.map(moment), recoveryPoint: status.recoveryPoint(at: now).map(moment),
+            recoveryDue: status.recoveryDue.map(moment),
             consecutiveFailures: record.consecutiveFailures, sourceObjects: record.sourceObjects,
             sourceBytes: record.sourceBytes, unverifiedObjects: record.unverifiedObjects,
             lastRun: record.lastRun.map {

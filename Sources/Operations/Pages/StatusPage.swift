@@ -9,11 +9,11 @@ package enum StatusPage {
         now: Int64, monotonic: Int64
     ) -> String {
         let ordered = pairs.enumerated().sorted {
-            (PairState($0.element.status), $0.offset) < (PairState($1.element.status), $1.offset)
+            (PairState($0.element.status, at: now), $0.offset) < (PairState($1.element.status, at: now), $1.offset)
         }
         let cards = ordered.map { card($0.element.status, $0.element.place, now, monotonic) }.joined()
-        let problems = pairs.count { [.failing, .drift, .checkFailing].contains(PairState($0.status)) }
-        let well = pairs.count { PairState($0.status) == .well }
+        let problems = pairs.count { [.failing, .drift, .late, .checkFailing].contains(PairState($0.status, at: now)) }
+        let well = pairs.count { PairState($0.status, at: now) == .well }
         let headline: String
         if pairs.isEmpty {
             headline = "No pairs are configured"
@@ -59,11 +59,16 @@ package enum StatusPage {
         _ status: PairStatus, _ place: ServiceSetup.Place, _ now: Int64, _ monotonic: Int64
     ) -> String {
         let record = status.record
-        let state = PairState(status)
+        let state = PairState(status, at: now)
         var text = "<article class=\"\(state.tone)\"><h2>\(escaped(record.pair))</h2>"
         text += "<p class=state><span class=mark aria-hidden=true>\(state.mark)</span> \(state.title)</p>"
         text += "<p class=places>\(escaped(place.source))<br>→ \(escaped(place.target))</p>"
         text += problem(record)
+        if status.isLate(at: now), let due = status.recoveryDue {
+            text += "<p class=problem><strong>Behind its schedule since \(moment(due)).</strong></p>"
+            text +=
+                "<p class=advice>Runs fail, end at a limit, leave objects out, or take longer than the schedule allows.</p>"
+        }
         if let live = status.live { text += running(live, now, monotonic) }
         var rows: [(String, String)] = []
         rows.append(("Last success", record.lastSuccess.map { time($0, now) } ?? "never"))
@@ -80,7 +85,11 @@ package enum StatusPage {
         if let check = record.lastCheck {
             rows.append(("Last check", "\(check.verdict.map(words) ?? "failed"), \(time(check.end, now))"))
         }
-        rows.append(("Next run", status.nextRun.map { time($0, now) } ?? "by hand or event"))
+        rows.append(
+            (
+                "Next run",
+                status.isWaiting ? "waits its turn" : status.nextRun.map { time($0, now) } ?? "by hand or event"
+            ))
         text += "<dl>" + rows.map { "<div><dt>\($0)</dt><dd>\($1)</dd></div>" }.joined() + "</dl></article>"
         return text
     }

@@ -46,6 +46,8 @@ package struct PairRecord: Sendable, Hashable, Codable {
     package var checking: Running?
     package var lastRun: LastRun?
     package var lastCheck: LastCheck?
+    /// When the first run over listings began.
+    package var firstRun: Int64?
     /// When the newest run that went through ended.
     package var lastSuccess: Int64?
     /// When the newest run began after which the target had all that the source had.
@@ -70,7 +72,7 @@ package struct PairRecord: Sendable, Hashable, Codable {
     package mutating func settle(at places: String?) {
         guard let places, places != self.places else { return }
         if self.places != nil {
-            (lastRun, lastCheck, lastSuccess, recoveryPoint) = (nil, nil, nil, nil)
+            (lastRun, lastCheck, lastSuccess, recoveryPoint, firstRun) = (nil, nil, nil, nil, nil)
             (sourceObjects, sourceBytes, unverifiedObjects) = (nil, nil, nil)
         }
         self.places = places
@@ -78,6 +80,7 @@ package struct PairRecord: Sendable, Hashable, Codable {
 
     package mutating func begin(_ work: PairWork, at moment: Int64, process: Int32) {
         settle(at: work.places)
+        if work.kind == .sync, firstRun == nil { firstRun = moment }
         self[work.kind] = Running(
             kind: work.kind, trigger: work.trigger, start: moment, process: process, traceId: work.trace.traceID)
     }

@@ -104,17 +104,16 @@ package final class Supervisor: Sendable {
 
     /// What is known of all pairs, in the order of the configuration.
     package var pairs: [(status: PairStatus, place: ServiceSetup.Place)] {
-        let (names, live, next, places) = state.withLock { state in
-            let names = state.machine.names
-            let next = names.map { state.machine.nextRun(of: $0) }
-            return (names, state.live, next, state.setup?.places ?? [:])
-        }
-        return zip(names, next).map { name, next in
-            let record = record(of: name) ?? PairRecord(pair: name)
-            return (
-                PairStatus(record: record, live: live[name], nextRun: next),
-                places[name] ?? ServiceSetup.Place(source: "", target: "", memory: 0)
-            )
+        let (machine, live, places) = state.withLock { ($0.machine, $0.live, $0.setup?.places ?? [:]) }
+        let now = time.nowSeconds()
+        return machine.names.map { name in
+            var status = PairStatus(record: record(of: name) ?? PairRecord(pair: name), live: live[name])
+            status.nextRun = machine.nextRun(of: name)
+            status.isWaiting = machine.isWaiting(name)
+            status.recoveryDue = status.promisedPoint(at: now).flatMap {
+                machine.plan(of: name)?.recoveryDue(after: $0, running: status.runningSync)
+            }
+            return (status, places[name] ?? ServiceSetup.Place(source: "", target: "", memory: 0))
         }
     }
 

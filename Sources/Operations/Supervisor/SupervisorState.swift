@@ -1,52 +1,5 @@
 package import Configuration
 
-/// What the supervisor has to know of a pair.
-package struct PairPlan: Sendable, Hashable {
-    package var name: String
-    package var schedule: Schedule?
-    package var check: Schedule?
-    package var windows: RateWindows
-    /// Of the jitter.
-    package var seed: String
-
-    package init(name: String, schedule: Schedule?, check: Schedule?, windows: RateWindows, seed: String) {
-        self.name = name
-        self.schedule = schedule
-        self.check = check
-        self.windows = windows
-        self.seed = seed
-    }
-
-    func schedule(of kind: PairWork.Kind) -> Schedule? {
-        switch kind {
-        case .sync: schedule
-        case .check: check
-        case .events: nil
-        }
-    }
-}
-
-/// When the newest runs of a pair began that need not be made up for, in seconds since 1970.
-package struct LastStarts: Sendable, Hashable {
-    package var sync: Int64?
-    package var check: Int64?
-
-    package init(sync: Int64? = nil, check: Int64? = nil) {
-        self.sync = sync
-        self.check = check
-    }
-
-    /// What a signal ended has to be made up for.
-    package init(_ record: PairRecord) {
-        func isDone(_ exitCode: Int32) -> Bool {
-            ![.interrupted, .killed].contains(PairOutcome.Result(exitCode: exitCode))
-        }
-        sync = record.lastRun.flatMap { isDone($0.exitCode) ? $0.start : nil }
-        // A pair that was never checked has nothing to make up for; one whose check was ended has.
-        check = record.lastCheck.map { isDone($0.exitCode) ? $0.start : 0 }
-    }
-}
-
 /// Which run begins when: takes what happens and the time, and says what is to be done. No I/O, no clock.
 ///
 /// A pair has one run at a time. What is due while the pair is busy with something else waits its turn, once; what is due while the same
@@ -150,9 +103,24 @@ package struct SupervisorState: Sendable {
         return takeDue() + admit()
     }
 
-    package func nextRun(of pair: String) -> Int64? { pairs[pair]?.sync.due }
-
     package var names: [String] { order }
+
+    package func plan(of name: String) -> PairPlan? { pairs[name]?.plan }
+
+    /// When the next run over listings begins, as far as can be known: one that waits in line may begin at once.
+    package func nextRun(of name: String) -> Int64? {
+        guard let pair = pairs[name], !isDraining else { return nil }
+        var asked = pair.sync.retry.map { [$0] } ?? []
+        if isWaiting(name) || pair.sync.isOwed { asked.append(now) }
+        if pair.wantsReconciliation, pair.running != .sync {
+            asked.append(pair.lastReconciliation.map { $0 + Self.reconciliationInterval } ?? now)
+        }
+        let opened = asked.compactMap { pair.plan.windows.nextOpening(from: max($0, now)) }
+        return (opened + [pair.plan.nextStart(after: now)].compactMap(\.self)).min()
+    }
+
+    /// Whether a run over listings waits for a place, or for another run of the pair to end.
+    package func isWaiting(_ name: String) -> Bool { line.contains { $0.pair == name && $0.kind == .sync } }
 
     // MARK: Configuration
 
