@@ -27,11 +27,11 @@ def wait_until(condition, seconds=30, about=lambda: ""):
 class Daemon:
     """A daemon under way: its log, its pages."""
 
-    def __init__(self, lockstep, config, environment=None):
+    def __init__(self, lockstep, config, environment=None, arguments=("--listen", "127.0.0.1:0")):
         self.lockstep = lockstep
         self.environment = environment or {}
         self.process = lockstep.start(
-            "serve", "--config", config, "--listen", "127.0.0.1:0", environment=self.environment)
+            "serve", "--config", config, *arguments, environment=self.environment)
         self.text = b""
         self.lines = []
         self.reader = threading.Thread(target=self.read, daemon=True)
@@ -142,7 +142,7 @@ def serve(lockstep, tmp_path):
         path = tmp_path / "lockstep.yaml"
         if config is not None:
             write_config(path, config, tmp_path)
-        daemon = Daemon(lockstep, path, environment)
+        daemon = Daemon(lockstep, path, environment, **options)
         running.append(daemon)
         return daemon
 

@@ -236,6 +236,44 @@ def test_sighup_takes_a_good_configuration_and_keeps_the_old_one_instead_of_a_ba
     daemon.stop()
 
 
+def test_a_reload_applies_what_it_can_and_names_what_needs_a_restart(serve, tmp_path, source, location, slow):
+    source.fill({f"k{number}": b"x" for number in range(4)})
+    slow(2500)
+    first, second = location("gs"), location("az")
+    config = {"pairs": {"p": pair(source, first, limits={"concurrency": 1})}, "serve": {"listen": "127.0.0.1:0"}}
+    daemon = serve(config, arguments=())
+    wait_until(lambda: daemon.pair().get("running"))
+    (tmp_path / "metrics").mkdir()
+    changed = {
+        "pairs": {"q": pair(source, second, limits={"concurrency": 1})}, "serve": {"listen": "127.0.0.1:1"},
+        "state": str(tmp_path / "elsewhere"), "metrics": {"textfile": str(tmp_path / "metrics")},
+        "log": {"format": "json", "level": "warning"},
+    }
+    write_config(tmp_path / "lockstep.yaml", changed, tmp_path)
+    daemon.signal(signal.SIGHUP)
+    wait_until(lambda: "q" in daemon.pairs())
+    # The run goes on, and is shown until it has ended.
+    assert daemon.pair("p")["state"] == "ending" and "next_run" not in daemon.pair("p")
+    assert daemon.pair("p")["target"] == first.url + "/" and "running" in daemon.pair("p")
+    wait_until(lambda: len(daemon.messages("until a restart")) == 2)
+    assert [line["message"].split(": ")[1].split()[0] for line in daemon.messages("until a restart")] == ["serve.listen", "state"]
+    page = daemon.get("/").text
+    assert "Ending, removed from the configuration" in page
+    assert "in use after a restart only: <code>serve.listen</code>, <code>state</code>." in page
+    assert daemon.get("/api/pairs").json()["needs_restart"] == ["serve.listen", "state"]
+    wait_until(lambda: "p" not in daemon.pairs())
+    assert first.visible() == source.visible()
+    daemon.wait_for_run("q")
+    assert (tmp_path / "metrics" / "lockstep_q.prom").exists() and not (tmp_path / "elsewhere").exists()
+    assert not [line for line in daemon.lines if line.get("pair") == "q" and line["level"] in ("info", "debug")]
+    # What is again as it was needs no restart.
+    write_config(tmp_path / "lockstep.yaml", {**changed, "serve": config["serve"], "state": str(tmp_path / "state")}, tmp_path)
+    daemon.signal(signal.SIGHUP)
+    wait_until(lambda: daemon.get("/api/pairs").json()["needs_restart"] == [])
+    assert "after a restart only" not in daemon.get("/").text
+    daemon.stop()
+
+
 @pytest.mark.parametrize("kind", ["path", "abstract"])
 def test_the_service_manager_hears_how_it_is(serve, tmp_path, source, target, kind):
     source.put("k", b"x")

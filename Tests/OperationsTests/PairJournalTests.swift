@@ -8,7 +8,7 @@ struct PairJournalTests {
 
     private var journal: PairJournal {
         PairJournal(
-            records: PairRecordStore(state: scratch.path), textfile: nil,
+            records: PairRecordStore(state: scratch.path), textfile: TextfileWriter(directory: nil),
             log: ServiceLog(format: .text, level: .info, time: FixedTime()) { [lines] in lines.add($0) },
             time: FixedTime(), host: "host")
     }

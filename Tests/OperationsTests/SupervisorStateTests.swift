@@ -194,13 +194,15 @@ struct SupervisorStateTests {
         #expect(
             play.configure([Play.plan("a", every: 3600), Play.plan("c")], last: ["c": LastStarts(sync: play.now)]) == []
         )
-        #expect(play.state.names == ["a", "c"])
+        #expect(play.state.names == ["a", "c", "b"])
+        #expect(play.state.plan(of: "b") == nil && play.state.nextRun(of: "b") == nil)
         // Both places are taken.
         #expect(play.tick(900) == [])
         #expect(play.send(.ended(pair: "b", kind: .sync, wasLocked: false)) == [start("c")])
         #expect(play.send(.ended(pair: "a", kind: .sync, wasLocked: false)) == [])
         #expect(play.send(.ended(pair: "c", kind: .sync, wasLocked: false)) == [])
         // Of `b` nothing is left; `a` is due at the next full hour only.
+        #expect(play.state.names == ["a", "c"])
         #expect(play.tick(900) == [start("a"), start("c")])
         // Unchanged plans stay as they are.
         let due = play.state.nextRun(of: "a")

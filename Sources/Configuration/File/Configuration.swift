@@ -5,7 +5,7 @@ package import ReplicationModel
 /// What one configuration file says: typed, and without contradictions that can be seen without asking a cloud.
 package struct Configuration: Sendable {
     /// Directory of ledgers and records; nil: the standard one.
-    package let state: String?
+    package var state: String?
     package let log: LogSettings
     /// Directory of metrics after each run.
     package let metricsTextfile: String?

@@ -12,6 +12,7 @@ package struct ServiceLog: Sendable {
     }
 
     private var logger: Logger
+    private let dial: LogDial
 
     /// - Parameters:
     ///   - level: what is less important is left out.
@@ -19,10 +20,14 @@ package struct ServiceLog: Sendable {
     package init(
         format: Format, level: Level, time: any Timekeeper, write: @escaping @Sendable (String) -> Void
     ) {
-        let level = Logger.Level(rawValue: level.rawValue)!
-        logger = Logger(label: "lockstep") { _ in
-            StructuredLog(format: format, level: level, time: time, write: write)
-        }
+        let dial = LogDial(format, level)
+        self.dial = dial
+        logger = Logger(label: "lockstep") { _ in StructuredLog(dial, time: time, write: write) }
+    }
+
+    /// Writes so from now on, whoever has the log.
+    package func change(format: Format, level: Level) {
+        dial.turn(format, level)
     }
 
     package func about(pair: String) -> ServiceLog {

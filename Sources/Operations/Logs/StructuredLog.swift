@@ -5,22 +5,23 @@ import ReplicationModel
 
 /// Writes one line for each message: as text for people and journals, or as a JSON object.
 struct StructuredLog: LogHandler {
-    var logLevel: Logger.Level
     var metadata: Logger.Metadata = [:]
 
-    private let format: ServiceLog.Format
+    private let dial: LogDial
     private let time: any Timekeeper
     private let write: @Sendable (String) -> Void
 
     /// - Parameter write: takes one line, without its end.
-    init(
-        format: ServiceLog.Format, level: Logger.Level, time: any Timekeeper,
-        write: @escaping @Sendable (String) -> Void
-    ) {
-        self.format = format
-        logLevel = level
+    init(_ dial: LogDial, time: any Timekeeper, write: @escaping @Sendable (String) -> Void) {
+        self.dial = dial
         self.time = time
         self.write = write
+    }
+
+    /// Of the log as a whole: no part of it has a level of its own.
+    var logLevel: Logger.Level {
+        get { Logger.Level(rawValue: dial.setting.level.rawValue)! }
+        set {}
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -32,7 +33,7 @@ struct StructuredLog: LogHandler {
         let fields = metadata.merging(event.metadata ?? [:]) { $1 }.mapValues { "\($0)" }
         let level = event.level.rawValue
         let text = "\(event.message)"
-        switch format {
+        switch dial.setting.format {
         case .text:
             let rest = fields.sorted { $0.key < $1.key }.map { " \($0.key)=\(Self.quoted($0.value))" }.joined()
             write("\(moment) \(level) \(Self.oneLine(text))\(rest)")

@@ -4,6 +4,7 @@ package import Replication
 /// A run that is under way in this process.
 package struct LiveRun: Sendable {
     package var work: PairWork
+    package var place: ServiceSetup.Place
     /// Seconds since 1970.
     package var start: Int64
     /// Monotonic nanoseconds.
@@ -11,8 +12,11 @@ package struct LiveRun: Sendable {
     /// nil until the run has counters.
     package var progress: RunProgress?
 
-    package init(work: PairWork, start: Int64, started: Int64, progress: RunProgress? = nil) {
+    package init(
+        work: PairWork, place: ServiceSetup.Place, start: Int64, started: Int64, progress: RunProgress? = nil
+    ) {
         self.work = work
+        self.place = place
         self.start = start
         self.started = started
         self.progress = progress
@@ -27,6 +31,8 @@ package struct PairStatus: Sendable {
     package var nextRun: Int64?
     /// It is due, and has no place yet.
     package var isWaiting = false
+    /// The configuration has it no longer, and its run is under way.
+    package var isRemoved = false
     /// From when on the pair is late if its recovery point does not move; nil where no schedule promises anything.
     package var recoveryDue: Int64?
 

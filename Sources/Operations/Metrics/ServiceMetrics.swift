@@ -6,18 +6,21 @@ package struct ServiceFacts: Sendable {
     package var isConfigurationGood: Bool
     /// When the configuration was last taken, seconds since 1970.
     package var configured: Int64
+    /// Keys of the configuration whose change waits for a restart.
+    package var needsRestart: [String]
     /// Bytes in buffers of runs under way.
     package var bufferBytes: Int
     /// Notifications by channel and by result.
     package var notifications: [String: [String: Int]]
 
     package init(
-        version: String, isConfigurationGood: Bool, configured: Int64, bufferBytes: Int,
+        version: String, isConfigurationGood: Bool, configured: Int64, needsRestart: [String] = [], bufferBytes: Int,
         notifications: [String: [String: Int]]
     ) {
         self.version = version
         self.isConfigurationGood = isConfigurationGood
         self.configured = configured
+        self.needsRestart = needsRestart
         self.bufferBytes = bufferBytes
         self.notifications = notifications
     }

@@ -1,11 +1,13 @@
 /// How a pair is, in one word for people; the worst first.
 package enum PairState: Int, Sendable, CaseIterable, Comparable {
-    case failing, drift, late, checkFailing, incomplete, new, unproven, well
+    case failing, drift, late, checkFailing, incomplete, ending, new, unproven, well
 
     /// - Parameter now: seconds since 1970.
     package init(_ status: PairStatus, at now: Int64) {
         let record = status.record
-        if record.runFailure.since != nil {
+        if status.isRemoved {
+            self = .ending
+        } else if record.runFailure.since != nil {
             self = .failing
         } else if record.drift.since != nil {
             self = .drift
@@ -34,6 +36,7 @@ package enum PairState: Int, Sendable, CaseIterable, Comparable {
         case .late: "late"
         case .checkFailing: "check_failing"
         case .incomplete: "incomplete"
+        case .ending: "ending"
         case .new: "new"
         case .unproven: "unproven"
         case .well: "in_step"
@@ -47,6 +50,7 @@ package enum PairState: Int, Sendable, CaseIterable, Comparable {
         case .late: "Late"
         case .checkFailing: "Check fails"
         case .incomplete: "Not finished"
+        case .ending: "Ending, removed from the configuration"
         case .new: "No run yet"
         case .unproven: "Not proven"
         case .well: "In step"
@@ -61,6 +65,7 @@ package enum PairState: Int, Sendable, CaseIterable, Comparable {
         case .late: "…"
         case .checkFailing: "!"
         case .incomplete: "◔"
+        case .ending: "–"
         case .new: "○"
         case .unproven: "?"
         case .well: "✓"
@@ -71,7 +76,7 @@ package enum PairState: Int, Sendable, CaseIterable, Comparable {
         switch self {
         case .failing, .drift, .late: "bad"
         case .checkFailing, .incomplete, .unproven: "warn"
-        case .new: "calm"
+        case .new, .ending: "calm"
         case .well: "good"
         }
     }

@@ -12,6 +12,7 @@ package enum StatusJSON {
         var host: String
         var version: String
         var configurationGood: Bool
+        var needsRestart: [String]
         var draining: Bool
         var pairs: [Pair]
     }
@@ -78,7 +79,7 @@ package enum StatusJSON {
     ) throws -> String {
         let page = Page(
             time: moment(now), host: host, version: facts.version, configurationGood: facts.isConfigurationGood,
-            draining: isDraining, pairs: pairs.map { pair($0.status, $0.place, now) })
+            needsRestart: facts.needsRestart, draining: isDraining, pairs: pairs.map { pair($0.status, $0.place, now) })
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]

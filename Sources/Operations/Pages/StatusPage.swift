@@ -33,6 +33,11 @@ package enum StatusPage {
                 "<p class=banner>The configuration file was not taken when it was last read; the one before is in use. "
                 + "<code>lockstep config check</code> says why.</p>"
         }
+        if !facts.needsRestart.isEmpty {
+            banners +=
+                "<p class=banner>Changed in the configuration file, and in use after a restart only: "
+                + facts.needsRestart.map { "<code>\(escaped($0))</code>" }.joined(separator: ", ") + ".</p>"
+        }
         return """
             <!doctype html>
             <html lang="en">
@@ -85,13 +90,15 @@ package enum StatusPage {
         if let check = record.lastCheck {
             rows.append(("Last check", "\(check.verdict.map(words) ?? "failed"), \(time(check.end, now))"))
         }
-        rows.append(
-            (
-                "Next run",
-                status.isWaiting ? "waits its turn" : status.nextRun.map { time($0, now) } ?? "by hand or event"
-            ))
+        rows.append(("Next run", nextRun(status, now)))
         text += "<dl>" + rows.map { "<div><dt>\($0)</dt><dd>\($1)</dd></div>" }.joined() + "</dl></article>"
         return text
+    }
+
+    private static func nextRun(_ status: PairStatus, _ now: Int64) -> String {
+        if status.isRemoved { return "none" }
+        if status.isWaiting { return "waits its turn" }
+        return status.nextRun.map { time($0, now) } ?? "by hand or event"
     }
 
     private static func problem(_ record: PairRecord) -> String {

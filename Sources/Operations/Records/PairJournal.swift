@@ -10,13 +10,13 @@ import Replication
 /// Accompanies runs of pairs, whoever begins them: the record before and after, the textfile, the log and the notices.
 package struct PairJournal: Sendable {
     package let records: PairRecordStore
-    private let textfile: TextfileWriter?
+    private let textfile: TextfileWriter
     private let log: ServiceLog
     private let time: any Timekeeper
     private let host: String
 
     package init(
-        records: PairRecordStore, textfile: TextfileWriter?, log: ServiceLog, time: any Timekeeper, host: String
+        records: PairRecordStore, textfile: TextfileWriter, log: ServiceLog, time: any Timekeeper, host: String
     ) {
         self.records = records
         self.textfile = textfile
@@ -42,7 +42,7 @@ package struct PairJournal: Sendable {
             change(work.pair, log) { record in (record.end(outcome, of: work), record) }
         }
         notices += (record?.0 ?? []).map { Notice($0, outcome, of: work, host: host) }
-        if let textfile, let (_, record) = record {
+        if let (_, record) = record {
             do throws(RecordError) { try textfile.write(record, at: time.nowSeconds()) } catch {
                 log.warning("the metrics were not written: \(error)")
             }

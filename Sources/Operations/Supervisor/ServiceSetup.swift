@@ -7,6 +7,9 @@ package struct ServiceSetup: Sendable {
         /// Bytes that a run may hold in buffers.
         package var memory: Int
 
+        /// Of a pair that nobody knows any more.
+        static let unknown = Place(source: "", target: "", memory: 0)
+
         /// Both in one text.
         package var description: String { "\(source) \(target)" }
 

@@ -99,21 +99,23 @@ package final class Supervisor: Sendable {
 
     /// Bytes that runs under way may hold in buffers.
     package var bufferBytes: Int {
-        state.withLock { state in state.live.keys.reduce(0) { $0 + (state.setup?.places[$1]?.memory ?? 0) } }
+        state.withLock { state in state.live.values.reduce(0) { $0 + $1.place.memory } }
     }
 
-    /// What is known of all pairs, in the order of the configuration.
+    /// What is known of all pairs, in the order of the configuration; after them those that it has no longer and that still run.
     package var pairs: [(status: PairStatus, place: ServiceSetup.Place)] {
         let (machine, live, places) = state.withLock { ($0.machine, $0.live, $0.setup?.places ?? [:]) }
         let now = time.nowSeconds()
         return machine.names.map { name in
             var status = PairStatus(record: record(of: name) ?? PairRecord(pair: name), live: live[name])
+            let plan = machine.plan(of: name)
+            status.isRemoved = plan == nil
             status.nextRun = machine.nextRun(of: name)
             status.isWaiting = machine.isWaiting(name)
             status.recoveryDue = status.promisedPoint(at: now).flatMap {
-                machine.plan(of: name)?.recoveryDue(after: $0, running: status.runningSync)
+                plan?.recoveryDue(after: $0, running: status.runningSync)
             }
-            return (status, places[name] ?? ServiceSetup.Place(source: "", target: "", memory: 0))
+            return (status, places[name] ?? live[name]?.place ?? .unknown)
         }
     }
 
@@ -218,7 +220,9 @@ package final class Supervisor: Sendable {
 
     private func perform(_ work: PairWork) async -> PairJournal.Entry? {
         let runner = state.withLock { state in
-            state.live[work.pair] = LiveRun(work: work, start: time.nowSeconds(), started: time.monotonic())
+            state.live[work.pair] = LiveRun(
+                work: work, place: state.setup?.places[work.pair] ?? .unknown, start: time.nowSeconds(),
+                started: time.monotonic())
             return state.setup?.runner
         }
         guard let runner else { return nil }

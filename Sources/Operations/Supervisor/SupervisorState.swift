@@ -103,13 +103,15 @@ package struct SupervisorState: Sendable {
         return takeDue() + admit()
     }
 
-    package var names: [String] { order }
+    /// Pairs in the order of the configuration, and after them those that are in it no longer and have a run under way.
+    package var names: [String] { order + pairs.values.filter(\.isRemoved).map(\.plan.name).sorted() }
 
-    package func plan(of name: String) -> PairPlan? { pairs[name]?.plan }
+    /// nil for a pair that the configuration has no longer.
+    package func plan(of name: String) -> PairPlan? { pairs[name].flatMap { $0.isRemoved ? nil : $0.plan } }
 
     /// When the next run over listings begins, as far as can be known: one that waits in line may begin at once.
     package func nextRun(of name: String) -> Int64? {
-        guard let pair = pairs[name], !isDraining else { return nil }
+        guard let pair = pairs[name], !pair.isRemoved, !isDraining else { return nil }
         var asked = pair.sync.retry.map { [$0] } ?? []
         if isWaiting(name) || pair.sync.isOwed { asked.append(now) }
         if pair.wantsReconciliation, pair.running != .sync {

@@ -20,7 +20,7 @@ struct RunJournal {
         journal = PairJournal(
             records: PairRecordStore(
                 state: configuration.state ?? StateDirectory.standardPath(environment: context.environment)),
-            textfile: (textfile ?? configuration.metricsTextfile).map { TextfileWriter(directory: $0) }, log: log,
+            textfile: TextfileWriter(directory: textfile ?? configuration.metricsTextfile), log: log,
             time: context.time, host: Service.hostName)
         notifier = Notifier(
             configuration.notifications.map { NotificationChannel($0) }, transport: context.transport,

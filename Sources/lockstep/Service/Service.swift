@@ -13,10 +13,20 @@ final class Service: Sendable {
         var isGood = true
         /// Seconds since 1970.
         var taken: Int64
+        var needsRestart: [String] = []
+    }
+
+    /// What the process keeps from its start to its end.
+    private struct Fixed {
+        /// nil where the command line names an address, whatever the file says.
+        var listen: ListenAddress?
+        var state: String
     }
 
     private let option: String?
     private let listen: ListenAddress
+    private let fixed: Fixed
+    private let textfile: TextfileWriter
     private let context: CommandContext
     private let log: ServiceLog
     private let host: String
@@ -31,18 +41,18 @@ final class Service: Sendable {
         let configuration = file.configuration
         self.option = option
         self.listen = listen ?? configuration.serve.listen
+        fixed = Fixed(
+            listen: listen == nil ? configuration.serve.listen : nil, state: Self.state(configuration, context))
         self.context = context
         self.log = log
         host = Self.hostName
-        records = PairRecordStore(
-            state: configuration.state ?? StateDirectory.standardPath(environment: context.environment))
+        records = PairRecordStore(state: fixed.state)
+        textfile = TextfileWriter(directory: configuration.metricsTextfile)
         notifier = Notifier(
             [], transport: context.transport, environment: context.environment, time: context.time,
             say: { log.warning($0) })
         manager = ServiceNotifier(environment: context.environment)
-        let journal = PairJournal(
-            records: records, textfile: configuration.metricsTextfile.map { TextfileWriter(directory: $0) }, log: log,
-            time: context.time, host: host)
+        let journal = PairJournal(records: records, textfile: textfile, log: log, time: context.time, host: host)
         supervisor = Supervisor(journal: journal, notifier: notifier, service: manager, time: context.time, log: log)
         reading = Mutex(Reading(taken: context.time.nowSeconds()))
     }
@@ -79,18 +89,41 @@ final class Service: Sendable {
     // MARK: Configuration
 
     private func take(_ file: ConfigurationFile) throws {
-        let setup = try ServiceSetup(file, context: context, log: log, host: host)
-        notifier.change(to: file.configuration.notifications.map { NotificationChannel($0) })
+        var configuration = file.configuration
+        // Runs and their records stay together.
+        configuration.state = fixed.state
+        let setup = try ServiceSetup(
+            ConfigurationFile(path: file.path, configuration: configuration), context: context, log: log, host: host)
+        notifier.change(to: configuration.notifications.map { NotificationChannel($0) })
+        textfile.change(to: configuration.metricsTextfile)
+        log.change(to: configuration.log)
         supervisor.configure(setup)
+    }
+
+    /// Keys whose values in the file are not those in use.
+    private func needsRestart(for configuration: Configuration) -> [String] {
+        var keys: [String] = []
+        if let listen = fixed.listen, listen != configuration.serve.listen { keys.append("serve.listen") }
+        if Self.state(configuration, context) != fixed.state { keys.append("state") }
+        return keys
+    }
+
+    private static func state(_ configuration: Configuration, _ context: CommandContext) -> String {
+        configuration.state ?? StateDirectory.standardPath(environment: context.environment)
     }
 
     /// A bad file changes nothing but what is said of it.
     private func reload() {
         manager.reloading()
         do {
-            try take(try ConfigurationFile.load(option, context.environment))
-            reading.withLock { $0 = Reading(taken: context.time.nowSeconds()) }
+            let file = try ConfigurationFile.load(option, context.environment)
+            try take(file)
+            let needsRestart = needsRestart(for: file.configuration)
+            reading.withLock { $0 = Reading(taken: context.time.nowSeconds(), needsRestart: needsRestart) }
             log.info("the configuration was read again and taken")
+            for key in needsRestart {
+                log.warning("\(file.path): \(key) has changed; what it was before is in use until a restart")
+            }
         } catch {
             reading.withLock { $0.isGood = false }
             let lines = (error as? ConfigurationFailure)?.lines ?? [CommandContext.failure(error, nil).description]
@@ -107,10 +140,10 @@ final class Service: Sendable {
     }
 
     private var facts: ServiceFacts {
-        let reading = reading.withLock { ($0.isGood, $0.taken) }
+        let reading = reading.withLock { $0 }
         return ServiceFacts(
-            version: Lockstep.configuration.version, isConfigurationGood: reading.0, configured: reading.1,
-            bufferBytes: supervisor.bufferBytes, notifications: notifier.deliveries)
+            version: Lockstep.configuration.version, isConfigurationGood: reading.isGood, configured: reading.taken,
+            needsRestart: reading.needsRestart, bufferBytes: supervisor.bufferBytes, notifications: notifier.deliveries)
     }
 
     /// As the machine calls itself; nobody is asked over the network.

@@ -51,4 +51,8 @@ extension ServiceLog {
             time: time,
             write: write)
     }
+
+    func change(to settings: LogSettings) {
+        change(format: Format(rawValue: settings.format.rawValue)!, level: Level(rawValue: settings.level.rawValue)!)
+    }
 }
