@@ -1,3 +1,5 @@
+import ReplicationModel
+
 /// When a pair's runs begin: a cron line or a fixed interval, moved by a share of the jitter that is the pair's own.
 ///
 /// Moments follow from the clock alone, not from earlier runs: whoever restarts knows which ones passed meanwhile.
@@ -23,8 +25,10 @@ package struct Schedule: Sendable, Hashable {
     /// `every: 15m`.
     package static func every(_ interval: Duration) throws(ScheduleError) -> Timing {
         let seconds = interval.components.seconds
-        guard seconds >= 60 else { throw ScheduleError("every \(interval): at least a minute lies between two runs") }
-        guard seconds <= 366 * 86400 else { throw ScheduleError("every \(interval): that is more than a year") }
+        guard seconds >= 60 else {
+            throw ScheduleError("every \(interval.text): at least a minute lies between two runs")
+        }
+        guard seconds <= 366 * 86400 else { throw ScheduleError("every \(interval.text): that is more than a year") }
         return .every(seconds)
     }
 

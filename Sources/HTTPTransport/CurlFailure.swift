@@ -1,5 +1,6 @@
 import CCurl
 import Glibc
+import ReplicationModel
 
 /// How a request ended as the library tells it, before it is translated into a reply or an `HTTPFailure`.
 struct CurlEnd {
@@ -40,7 +41,7 @@ extension CurlTransfer {
     private func failure(_ abortion: Abortion, _ end: CurlEnd) -> HTTPFailure {
         switch abortion {
         case .cancelled: failure(.cancelled, "the request was cancelled", end)
-        case .stalled(let limit): failure(.stalled, "no byte moved for \(limit)", end)
+        case .stalled(let limit): failure(.stalled, "no byte moved for \(limit.text)", end)
         case .bodyTooLong(let limit): failure(.bodyTooLong, "the reply is longer than \(limit) bytes", end)
         case .badHead(let problem): failure(.protocolViolation, problem, end)
         case .replayRefused: failure(.reset, "the connection was closed after the request was sent", end)

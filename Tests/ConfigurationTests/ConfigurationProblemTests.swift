@@ -110,7 +110,7 @@ import Testing
         ),
         (
             "    schedule: {every: 5s}",
-            "6:23: pairs.models.schedule.every: every 5.0 seconds: at least a minute lies between two runs"
+            "6:23: pairs.models.schedule.every: every 5 s: at least a minute lies between two runs"
         ),
         (
             "    time_zone: Europe/Berln",

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -292,6 +293,17 @@ def test_the_service_manager_hears_how_it_is(serve, tmp_path, source, target, ki
     daemon.stop()
     wait_until(lambda: manager.heard("STOPPING"))
     assert all("STATUS" in message for message in manager.heard("READY"))
+
+
+def test_what_is_tried_again_names_its_pair_and_its_wait(serve, sim, source, target):
+    source.put("k", b"x")
+    rule = sim.add_fault(action="status", cloud="s3", bucket=source.bucket, operation="GetObject", status=500, nth=1)
+    daemon = serve({"pairs": {"p": pair(source, target)}})
+    daemon.wait_for_run()
+    assert sim.fired(rule) == 1
+    [line] = daemon.messages("again in")
+    assert line["pair"] == "p" and len(line["trace_id"]) == 32 and re.search(r"again in \d+(\.\d)? s: read k: ", line["message"])
+    daemon.stop()
 
 
 def test_one_broken_pair_does_not_stop_the_others(serve, source, location):

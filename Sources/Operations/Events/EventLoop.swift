@@ -50,7 +50,7 @@ struct EventLoop: Sendable {
                 pause = hasWorked ? .zero : min(.seconds(10), pause + .seconds(1))
             } catch {
                 pause = min(Self.longestPause, max(.seconds(1), pause * 2))
-                if !Task.isCancelled { log.warning("queue \(source.queue.name): \(error); again in \(pause)") }
+                if !Task.isCancelled { log.warning("queue \(source.queue.name): \(error); again in \(pause.text)") }
             }
             guard pause > .zero else { continue }
             do { try await time.sleep(for: pause) } catch { return }

@@ -182,12 +182,7 @@ package enum StatusPage {
         return "\(relative) <small>\(moment(seconds))</small>"
     }
 
-    private static func span(_ seconds: Int64) -> String {
-        if seconds < 60 { return "\(seconds) s" }
-        if seconds < 3600 { return "\(seconds / 60) min" }
-        if seconds < 2 * 86400 { return "\(seconds / 3600) h \(seconds / 60 % 60) min" }
-        return "\(seconds / 86400) days"
-    }
+    private static func span(_ seconds: Int64) -> String { Duration.seconds(seconds).text }
 
     private static func count(_ number: Int) -> String {
         var text = ""

@@ -13,7 +13,7 @@ import Vault
 struct CommandContext {
     let environment = ProcessInfo.processInfo.environment
     let time: any Timekeeper = SystemTime()
-    let console: Console
+    private(set) var console: Console
     let interruption: Interruption
     let transport: CurlTransport
     let credentials: CloudCredentials
@@ -47,6 +47,13 @@ struct CommandContext {
                 environment: environment, transport: transport, time: time, credentials: credentials))
     }
 
+    /// The same context, which says what it has to say there: what several pairs say must not be mistaken.
+    func speaking(through console: Console) -> CommandContext {
+        var context = self
+        context.console = console
+        return context
+    }
+
     var stores: StoreFactory { stores(over: transport) }
 
     func stores(over transport: any HTTPTransport) -> StoreFactory {
@@ -58,7 +65,7 @@ struct CommandContext {
             passphrases: passphrases
         ) { error, attempt, wait in
             if verbose {
-                console.say("attempt \(attempt) failed, again in \(wait): \(error)")
+                console.say("attempt \(attempt) failed, again in \(wait.text): \(error)")
             } else if !hasSpoken.exchange(true, ordering: .relaxed) {
                 console.say("trying again, here and where else it helps (--verbose names each time): \(error)")
             }

@@ -9,7 +9,8 @@ extension ConfiguredPair {
         await outcome(trigger, output, context) {
             let problems = RunProblems(output.observer)
             let run = PairRun(
-                request: request(keys: keys, dryRun: dryRun), context: context, observer: problems,
+                request: request(keys: keys, dryRun: dryRun), context: context.speaking(through: output.console),
+                observer: problems,
                 watch: output.watch)
             let report = try await run.report()
             output.finish(report)
@@ -25,7 +26,9 @@ extension ConfiguredPair {
             // Lines for programs say themselves which pair they are about.
             let console = shown.json ? context.console : output.console
             let collector = try CheckCollector(shown, pair: name, console: console, time: context.time)
-            let report = try await CheckRun(request: checkRequest(), context: context, observer: collector).report()
+            let report = try await CheckRun(
+                request: checkRequest(), context: context.speaking(through: output.console), observer: collector
+            ).report()
             try collector.finish(report)
             return (.checked(report), report.exitCode)
         }

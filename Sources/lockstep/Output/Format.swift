@@ -20,11 +20,7 @@ enum Format {
     }
 
     static func duration(_ nanoseconds: Int64) -> String {
-        let seconds = Double(nanoseconds) / 1e9
-        if seconds < 60 { return fixed(seconds, 1) + " s" }
-        let whole = Int(seconds)
-        if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
-        return "\(whole / 3600) h \(whole / 60 % 60) min"
+        Duration.nanoseconds(nanoseconds).text
     }
 
     /// 1234567 as `1,234,567`.

@@ -1,6 +1,7 @@
 import Foundation
 import Manifests
 import ObjectStores
+import ReplicationModel
 import SQLiteManifests
 
 /// The ledger of one pair and the lease on it, held for the length of a run.
@@ -33,7 +34,9 @@ struct PairState {
             try await ledger.close()
             let seconds = max(0, until - context.time.nowSeconds())
             throw CommandFailure(
-                .locked, "\(other); --wait waits for it. Without a sign of life its lease ends in \(seconds) s")
+                .locked,
+                "\(other); --wait waits for it. Without a sign of life its lease ends in \(Duration.seconds(seconds).text)"
+            )
         }
         context.console.say("\(other); waiting for it to end")
         return try await PairLease.wait(ledger, for: request.lease, time: context.time)

@@ -20,6 +20,7 @@ struct PairService: PairRunner {
     func run(_ work: PairWork, watch: @escaping @Sendable (RunProgress) -> Void) async -> Operations.PairOutcome {
         let start = context.time.nowSeconds()
         let log = log.about(work)
+        let context = context.speaking(through: Console(log: log))
         do {
             guard let pair = pairs[work.pair] else {
                 throw CommandFailure(.configuration, "the configuration has no pair \(work.pair) any more")
