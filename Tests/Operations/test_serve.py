@@ -306,6 +306,36 @@ def test_what_is_tried_again_names_its_pair_and_its_wait(serve, sim, source, tar
     daemon.stop()
 
 
+def test_a_secret_that_was_rotated_needs_no_reload_and_one_that_is_gone_fails_its_pair_only(serve, sim, tmp_path, source, location, slow):
+    source.fill({f"k{number}": b"x" for number in range(3)})
+    slow(1500)
+    for name in ("first", "rotated", "gone"):
+        (tmp_path / name).write_text(sim.s3["secretKey"] if name != "rotated" else "the one before")
+    clouds = {
+        name: {"type": "s3", "endpoint": sim.s3["endpoint"], "region": sim.s3["region"], "access_key_id": sim.s3["accessKey"],
+               "secret_access_key": f"file:{name}"}
+        for name in ("first", "rotated", "gone")
+    }
+    targets = {name: location("gs") for name in clouds}
+    pairs = {
+        name: {"source": {"location": source.url, "cloud": name}, "target": targets[name].url, "schedule": RARELY,
+               "limits": {"concurrency": 1}}
+        for name in clouds
+    }
+    # One after the other, in this order.
+    daemon = serve({"clouds": clouds, "pairs": pairs, "serve": {"parallel_pairs": 1}})
+    wait_until(lambda: daemon.pair("first").get("running"))
+    (tmp_path / "rotated").write_text(sim.s3["secretKey"])
+    wait_until(lambda: daemon.pair("rotated").get("running"))
+    (tmp_path / "gone").unlink()
+    shown = daemon.wait_for_run("gone", "configuration")
+    assert targets["rotated"].visible() == source.visible() and daemon.pair("rotated")["state"] == "in_step"
+    message = shown["last_run"]["message"]
+    assert "clouds.gone.secret_access_key" in message and str(tmp_path / "gone") in message and shown["last_run"]["exit_code"] == 78
+    assert daemon.get("/readyz").status_code == 200
+    daemon.stop()
+
+
 def test_one_broken_pair_does_not_stop_the_others(serve, source, location):
     source.put("k", b"x")
     target, other = location("gs"), location("az")

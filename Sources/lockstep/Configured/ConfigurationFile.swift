@@ -8,7 +8,8 @@ struct ConfigurationFile {
     private static let maxBytes = (1 << 20) + 1
 
     let path: String
-    let configuration: Configuration
+    var configuration: Configuration
+    private let bytes: [UInt8]
 
     /// - Parameter option: `--config`; nil: `$LOCKSTEP_CONFIG`, else the standard path.
     static func path(_ option: String?, _ environment: [String: String]) -> String {
@@ -27,6 +28,19 @@ struct ConfigurationFile {
             throw CommandFailure(
                 .configuration, "the configuration \(path) cannot be read: \(error.reason); name one with --config")
         }
+        return try interpret(bytes, path, environment)
+    }
+
+    /// The same text, with the secrets that its files hold now.
+    func reread(_ environment: [String: String]) throws(ConfigurationFailure) -> ConfigurationFile {
+        var file = try Self.interpret(bytes, path, environment)
+        file.configuration.state = configuration.state
+        return file
+    }
+
+    private static func interpret(
+        _ bytes: [UInt8], _ path: String, _ environment: [String: String]
+    ) throws(ConfigurationFailure) -> ConfigurationFile {
         let absolute = URL(fileURLWithPath: path).standardizedFileURL
         let surroundings = ConfigurationSurroundings(
             environment: environment, directory: absolute.deletingLastPathComponent().path
@@ -34,7 +48,7 @@ struct ConfigurationFile {
         let file: ConfigurationFile
         do throws(ConfigurationError) {
             file = ConfigurationFile(
-                path: path, configuration: try ConfigurationReader.read(bytes, in: surroundings))
+                path: path, configuration: try ConfigurationReader.read(bytes, in: surroundings), bytes: bytes)
         } catch {
             throw ConfigurationFailure(path: path, error: error)
         }

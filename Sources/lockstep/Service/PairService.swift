@@ -7,12 +7,12 @@ import Synchronization
 
 /// Runs the pairs of a configuration for the daemon: as `lockstep run` does, telling the log.
 struct PairService: PairRunner {
-    private let pairs: [String: ConfiguredPair]
+    private let configuration: RereadConfiguration
     private let context: CommandContext
     private let log: ServiceLog
 
-    init(_ pairs: [ConfiguredPair], context: CommandContext, log: ServiceLog) {
-        self.pairs = Dictionary(pairs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    init(_ file: ConfigurationFile, context: CommandContext, log: ServiceLog) {
+        configuration = RereadConfiguration(file, environment: context.environment)
         self.context = context
         self.log = log
     }
@@ -22,9 +22,7 @@ struct PairService: PairRunner {
         let log = log.about(work)
         let context = context.speaking(through: Console(log: log))
         do {
-            guard let pair = pairs[work.pair] else {
-                throw CommandFailure(.configuration, "the configuration has no pair \(work.pair) any more")
-            }
+            let pair = try configuration.pair(work.pair)
             switch work.kind {
             case .check:
                 let run = CheckRun(request: pair.checkRequest(), context: context, observer: CheckLog(log: log))

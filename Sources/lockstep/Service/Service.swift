@@ -89,11 +89,11 @@ final class Service: Sendable {
     // MARK: Configuration
 
     private func take(_ file: ConfigurationFile) throws {
-        var configuration = file.configuration
+        var file = file
         // Runs and their records stay together.
-        configuration.state = fixed.state
-        let setup = try ServiceSetup(
-            ConfigurationFile(path: file.path, configuration: configuration), context: context, log: log, host: host)
+        file.configuration.state = fixed.state
+        let configuration = file.configuration
+        let setup = try ServiceSetup(file, context: context, log: log, host: host)
         notifier.change(to: configuration.notifications.map { NotificationChannel($0) })
         textfile.change(to: configuration.metricsTextfile)
         log.change(to: configuration.log)

@@ -26,7 +26,7 @@ extension ServiceSetup {
                     )
                 }, uniquingKeysWith: { first, _ in first }),
             parallel: configuration.serve.parallelPairs,
-            runner: PairService(pairs, context: context, log: log),
+            runner: PairService(file, context: context, log: log),
             events: try pairs.compactMap { try EventSource($0, context: context) })
     }
 }

@@ -1,0 +1,45 @@
+import Configuration
+import Synchronization
+
+/// A configuration whose secrets are read again before each run, so that one that was rotated needs no reload. Whatever else has changed
+/// in the file waits for one.
+final class RereadConfiguration: Sendable {
+    private let environment: [String: String]
+    private let newest: Mutex<ConfigurationFile>
+
+    init(_ file: ConfigurationFile, environment: [String: String]) {
+        newest = Mutex(file)
+        self.environment = environment
+    }
+
+    /// The pair with the secrets of this moment. Throws with the key when one that it uses cannot be taken; while one of another pair
+    /// cannot, the secrets stay as they were last.
+    func pair(_ name: String) throws(CommandFailure) -> ConfiguredPair {
+        var file = newest.withLock { $0 }
+        guard let pair = file.configuration.pair(name) else {
+            throw CommandFailure(.configuration, "the configuration has no pair \(name) any more")
+        }
+        do throws(ConfigurationFailure) {
+            file = try file.reread(environment)
+            newest.withLock { $0 = file }
+        } catch {
+            let keys = file.configuration.keys(of: pair)
+            let problems = error.error.problems.filter { problem in keys.contains { problem.path.hasPrefix($0) } }
+            guard problems.isEmpty else {
+                throw CommandFailure(.configuration, problems.map { "\(file.path):\($0)" }.joined(separator: "; "))
+            }
+        }
+        return ConfiguredPair(file.configuration.pair(name) ?? pair, in: file.configuration)
+    }
+}
+
+extension Configuration {
+    /// Below which keys of the file is written what a pair uses.
+    fileprivate func keys(of pair: PairConfiguration) -> [String] {
+        let places = [pair.source, pair.target] + (pair.control.map { [$0] } ?? [])
+        let vaults = places.compactMap(\.vault).compactMap { self.vaults[$0] }
+        let clouds = places.map(\.cloud) + [pair.events?.cloud] + vaults.flatMap { [$0.cloud, $0.kmsCloud] }
+        return ["pairs.\(pair.name).", "defaults."] + vaults.map { "vaults.\($0.name)." }
+            + clouds.compactMap(\.self).map { "clouds.\($0)." }
+    }
+}
