@@ -29,6 +29,9 @@ final class CloudCredentials: Sendable {
         var profile: String?
     }
 
+    /// Of a kind. A daemon meets a new one with each secret that is rotated; beyond it all sign in anew.
+    private static let maxIdentities = 1000
+
     private let environment: [String: String]
     private let transport: any HTTPTransport
     private let time: any Timekeeper
@@ -48,6 +51,7 @@ final class CloudCredentials: Sendable {
         let key = AWSKey(identity: identity, region: region)
         return try aws.withLock { known throws(StoreError) in
             if let found = known[key] { return found }
+            if known.count == Self.maxIdentities { known = [:] }
             let made = try AWSCredentials.shared(
                 identity, region: region, environment: environment, transport: transport, now: seconds)
             known[key] = made
@@ -65,6 +69,7 @@ final class CloudCredentials: Sendable {
         let key = GoogleKey(identity: identity, scope: .objects, storage: storage)
         return try google.withLock { known throws(StoreError) in
             if let found = known[key] { return found }
+            if known.count == Self.maxIdentities { known = [:] }
             let made = try configuration.credentials(
                 identity, environment: environment, transport: transport, now: seconds)
             known[key] = made
@@ -77,6 +82,7 @@ final class CloudCredentials: Sendable {
         let key = GoogleKey(identity: identity, scope: .platform, storage: nil)
         return google.withLock { known in
             if let found = known[key] { return found }
+            if known.count == Self.maxIdentities { known = [:] }
             let made = GoogleCredentials.shared(
                 identity, scope: .platform, environment: environment, transport: transport, now: seconds)
             known[key] = made
@@ -94,6 +100,7 @@ final class CloudCredentials: Sendable {
         let key = AzureKey(identity: identity, account: account, scope: scope, endpoint: endpoint, profile: profile)
         return try azure.withLock { known throws(AzureConfigurationError) in
             if let found = known[key] { return found }
+            if known.count == Self.maxIdentities { known = [:] }
             let made = try AzureCredentials.shared(
                 identity, account: account, scope: scope, endpoint: endpoint, profile: profile,
                 environment: environment, transport: transport, now: seconds)
