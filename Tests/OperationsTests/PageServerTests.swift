@@ -31,6 +31,22 @@ private final class Visitors {
     }
 }
 
+/// A client that takes nothing until it is told to.
+private final class Dam: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+
+    private var held: [EventLoopPromise<Void>] = []
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if let promise { held.append(promise) }
+    }
+
+    func open() {
+        for promise in held { promise.succeed() }
+        held = []
+    }
+}
+
 struct PageServerTests {
     private static let request = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
 
@@ -69,6 +85,23 @@ struct PageServerTests {
         #expect(try visitors.send(Self.request, on: channel).contains("alive"))
         visitors.loop.advanceTime(by: .seconds(76))
         #expect(!channel.isActive)
+    }
+
+    @Test("who does not take the answer has half a minute; who asks again meanwhile gets no second one")
+    func slowReader() throws {
+        let visitors = Visitors()
+        for isHasty in [false, true] {
+            let channel = try visitors.connect()
+            let dam = Dam()
+            try channel.pipeline.syncOperations.addHandler(dam, position: .first)
+            try visitors.send(Self.request, on: channel)
+            if isHasty { try visitors.send(Self.request, on: channel) }
+            visitors.loop.advanceTime(by: .seconds(29))
+            #expect(channel.isActive)
+            if isHasty { dam.open() } else { visitors.loop.advanceTime(by: .seconds(1)) }
+            #expect(!channel.isActive)
+            dam.open()
+        }
     }
 
     @Test(

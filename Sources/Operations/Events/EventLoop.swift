@@ -1,5 +1,5 @@
 package import HTTPStores
-package import ObjectStores
+import ObjectStores
 import ReplicationModel
 
 /// The queue of a pair's source.

@@ -96,7 +96,7 @@ package struct PairJournal: Sendable {
     /// Changes a record; says why when that fails.
     @discardableResult
     package func change<Result>(_ pair: String, _ change: (inout PairRecord) -> Result) -> Result? {
-        self.change(pair, log, change)
+        self.change(pair, log.about(pair: pair), change)
     }
 
     @discardableResult

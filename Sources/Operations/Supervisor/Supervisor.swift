@@ -1,6 +1,6 @@
 package import ObjectStores
-package import Replication
-package import ReplicationModel
+import Replication
+import ReplicationModel
 import Synchronization
 
 /// Runs pairs when they are due and when their queues say so, until it is told to drain.
@@ -120,6 +120,7 @@ package final class Supervisor: Sendable {
     }
 
     private func record(of pair: String) -> PairRecord? {
+        let log = log.about(pair: pair)
         do throws(RecordError) {
             let reading = try journal.records.read(pair)
             if let problem = reading.problem { log.warning("\(problem)") }
@@ -189,7 +190,7 @@ package final class Supervisor: Sendable {
             case .start(let pair, let kind, let trigger):
                 start(PairWork(pair: pair, kind: kind, trigger: trigger, places: places(of: pair)), &group)
             case .skipped(let pair, let reason):
-                log.warning("pair \(pair) was due and did not run: \(Self.sentence(reason))")
+                log.about(pair: pair).warning("pair \(pair) was due and did not run: \(Self.sentence(reason))")
                 journal.change(pair) { $0.totals.add(reason) }
             case .finished: return true
             }

@@ -1,4 +1,4 @@
-package import Configuration
+import Configuration
 
 /// Which run begins when: takes what happens and the time, and says what is to be done. No I/O, no clock.
 ///
