@@ -92,13 +92,19 @@ class PubSub:
 class StorageQueue:
     """One queue of an Azure storage account."""
 
-    def __init__(self, account):
+    def __init__(self, account, signature=None):
         self.queue = Queue()
+        #: What a request must be signed with; None: anything will do.
+        self.signature = signature
+        self.refused = 0
         self.server = LoopbackServer(self.answer)
         self.url = f"{self.server.url}/{account}/objects"
 
     def answer(self, asked):
         query = asked.query
+        if self.signature and query.get("sig") != self.signature:
+            self.refused += 1
+            return 403, {"x-ms-error-code": "AuthenticationFailed"}, b""
         if asked.method == "DELETE":
             return 204 if self.queue.acknowledge(query["popreceipt"]) else 404, {}, b""
         if asked.method == "PUT":

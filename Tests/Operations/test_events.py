@@ -216,6 +216,26 @@ def test_events_of_azure_are_copied(serve, lockstep, location, target, encode):
     fake.server.close()
 
 
+def test_a_queue_is_asked_with_the_secret_that_its_file_holds_by_then(serve, sim, tmp_path, location, target):
+    source = location("az")
+    source.fill({"k": b"1"})
+    account, container, *prefix = source.url.split("/")[2:]
+    fake = StorageQueue(account, signature="second")
+    secret = tmp_path / "sas"
+    secret.write_text("sv=2025-05-05&sig=first")
+    daemon = serve({
+        "clouds": {"queue": {"type": "az", "sas_token": "file:sas"}},
+        "pairs": {"p": {"source": source.url, "target": target.url, "schedule": RARELY,
+                        "events": {"queue": fake.url, "cloud": "queue", "batch_wait": "1s"}}}})
+    fake.change(container, "/".join([*prefix, "k"]))
+    wait_until(lambda: daemon.messages("again in") and fake.refused, 40, lambda: daemon.text[-3000:])
+    secret.write_text("sv=2025-05-05&sig=second")
+    wait_until(lambda: not fake.queue.messages, 60, lambda: daemon.text[-3000:])
+    assert target.visible() == source.visible()
+    daemon.stop()
+    fake.server.close()
+
+
 def test_a_queue_that_cannot_be_asked_is_said_and_stops_nothing(serve, location, source, target):
     source.put("k", b"1")
     daemon = serve(

@@ -9,12 +9,16 @@ import ReplicationModel
 
 extension EventSource {
     /// The queue of a pair's source, in the cloud of that source; nil for a pair without events.
-    init?(_ pair: ConfiguredPair, context: CommandContext) throws {
+    /// - Parameter configuration: what the queue's secrets are read again from.
+    init?(_ pair: ConfiguredPair, configuration: RereadConfiguration, context: CommandContext) throws {
         guard let events = pair.pair.events else { return nil }
         let location = pair.pair.source.location
         let queue: any EventQueue
         do {
-            queue = try Self.queue(events.queue, of: location.service, pair.eventConnection, context)
+            queue = try ReopenedQueue {
+                let connection = try configuration.pair(pair.name).eventConnection
+                return try Self.queue(events.queue, of: location.service, connection, context)
+            }
         } catch {
             throw CommandFailure(.configuration, "pair \(pair.name), events: \(error)")
         }

@@ -11,8 +11,8 @@ struct PairService: PairRunner {
     private let context: CommandContext
     private let log: ServiceLog
 
-    init(_ file: ConfigurationFile, context: CommandContext, log: ServiceLog) {
-        configuration = RereadConfiguration(file, environment: context.environment)
+    init(_ configuration: RereadConfiguration, context: CommandContext, log: ServiceLog) {
+        self.configuration = configuration
         self.context = context
         self.log = log
     }

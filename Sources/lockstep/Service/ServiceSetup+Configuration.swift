@@ -9,6 +9,7 @@ extension ServiceSetup {
     init(_ file: ConfigurationFile, context: CommandContext, log: ServiceLog, host: String) throws {
         let configuration = file.configuration
         let pairs = try file.pairs([])
+        let reread = RereadConfiguration(file, environment: context.environment)
         self.init(
             plans: configuration.pairs.map { pair in
                 PairPlan(
@@ -26,8 +27,8 @@ extension ServiceSetup {
                     )
                 }, uniquingKeysWith: { first, _ in first }),
             parallel: configuration.serve.parallelPairs,
-            runner: PairService(file, context: context, log: log),
-            events: try pairs.compactMap { try EventSource($0, context: context) })
+            runner: PairService(reread, context: context, log: log),
+            events: try pairs.compactMap { try EventSource($0, configuration: reread, context: context) })
     }
 }
 
