@@ -115,20 +115,25 @@ let package = Package(
         module("CloudSim", ["Digests", "Cryptography", "XMLStreaming"] + eventLoops),
         .executableTarget(name: "cloudsim", dependencies: ["CloudSim", argumentParser], swiftSettings: settings),
 
-        // Tests. `StoreConformance` is the one suite that every store passes.
+        // Tests. `StoreConformance` is the one suite that every store passes, `TestFixtures` what several suites need.
         .target(
             name: "StoreConformance", dependencies: vocabulary + ["ObjectStores"], path: "Tests/StoreConformance",
             swiftSettings: settings),
-        tests("DigestsTests", ["Digests", "CKernels"]),
-        tests("CryptographyTests", ["Cryptography"]),
+        .target(
+            name: "TestFixtures", dependencies: vocabulary + ["HTTPTransport"], path: "Tests/TestFixtures",
+            swiftSettings: settings),
+        tests("DigestsTests", ["Digests", "CKernels", "TestFixtures"]),
+        tests("CryptographyTests", ["Cryptography", "TestFixtures"]),
         tests("XMLStreamingTests", ["XMLStreaming"]),
         tests("ChildProcessesTests", ["ChildProcesses"]),
         tests("HTTPTransportTests", vocabulary + ["HTTPTransport"]),
-        tests("ObjectStoresTests", vocabulary + ["ObjectStores", "StoreConformance"]),
-        tests("CloudIdentityTests", cloudStore + ["AWS", "Azure", "Google"]),
+        tests("ObjectStoresTests", vocabulary + ["ObjectStores", "StoreConformance", "TestFixtures"]),
+        tests("CloudIdentityTests", cloudStore + ["AWS", "Azure", "Google", "TestFixtures"]),
         tests(
             "CloudStoresTests",
-            cloudStore + ["AWS", "Azure", "Google", "S3", "GCS", "AzureBlob", "StoreConformance", "CloudSim"]),
+            cloudStore + [
+                "AWS", "Azure", "Google", "S3", "GCS", "AzureBlob", "StoreConformance", "TestFixtures", "CloudSim",
+            ]),
         tests(
             "ManifestsTests",
             vocabulary + ["Cryptography", "Compression", "ObjectStores", "Manifests", "SQLiteManifests"]),
@@ -138,8 +143,11 @@ let package = Package(
             "VaultTests",
             vocabulary + [
                 "Cryptography", "Compression", "ObjectStores", "ChunkPipeline", "Vault", "StoreConformance",
+                "TestFixtures",
             ]),
-        tests("ReplicationTests", vocabulary + ["ObjectStores", "Manifests", "SQLiteManifests", "Replication"]),
+        tests(
+            "ReplicationTests",
+            vocabulary + ["ObjectStores", "Manifests", "SQLiteManifests", "Replication", "TestFixtures"]),
         tests("ConfigurationTests", vocabulary + ["Cryptography", "Manifests", "Replication", "Configuration"]),
         tests("CloudSimTests", ["CloudSim"]),
         tests(

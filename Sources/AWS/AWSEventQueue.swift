@@ -124,6 +124,10 @@ package struct AWSEventQueue: EventQueue {
         let address = try AWSServiceAddress(
             .sqs, region: named ?? region ?? "us-east-1",
             endpoint: ((endpoint ?? origin).description, "the endpoint of the queue"))
+        guard address.endpoint.scheme == "https" || address.endpoint.isLoopback else {
+            throw .credentials(
+                "messages and tokens must not travel unencrypted: use https for \(address.endpoint.origin)")
+        }
         client = AWSJSONClient(
             .sqs, at: address, version: "1.0", target: "AmazonSQS", credentials: credentials, transport: transport,
             now: now)
@@ -159,7 +163,7 @@ package struct AWSEventQueue: EventQueue {
             "ChangeMessageVisibilityBatch", messages, visibility: Self.seconds(visibility, Self.longestVisibility))
     }
 
-    /// Every message is tried, also after one has failed.
+    /// A message that is refused does not keep the others; a request that fails ends it, as the next would fail too.
     private func batches(
         _ operation: String, _ messages: [EventMessage], visibility: Int64?
     ) async throws(StoreError) {

@@ -54,11 +54,9 @@ package struct AWSKeyService: KeyService {
 
     private struct DecryptOutput: Decodable {
         var plaintext: String
-        var keyID: String?
 
         private enum CodingKeys: String, CodingKey {
             case plaintext = "Plaintext"
-            case keyID = "KeyId"
         }
     }
 

@@ -17,6 +17,8 @@ package final class AWSServiceClient: Sendable {
     /// The service's clock minus ours, in seconds.
     private let clockOffset = Mutex<Int64>(0)
 
+    /// A smaller difference, in seconds, is not what a service complains about.
+    private static let clockTolerance: Int64 = 60
     /// Answers of these services are small: ten messages of 1 MiB are the longest.
     private static let replyLimit = 16 << 20
 
@@ -35,15 +37,19 @@ package final class AWSServiceClient: Sendable {
         _ body: [UInt8], headers: HTTPHeaders, timeouts: HTTPTimeouts = HTTPTimeouts(),
         signedWith credentials: AWSCredentials
     ) async throws(HTTPFailure) -> HTTPResponse {
-        let response = try await sendOnce(body, headers, timeouts, credentials)
-        guard response.status >= 400, AWSFailure(response).isSkew, learnTime(from: response) else { return response }
-        return try await sendOnce(body, headers, timeouts, credentials)
+        let offset = clockOffset.withLock { $0 }
+        let response = try await sendOnce(body, headers, timeouts, credentials, offset)
+        guard response.status >= 400, AWSFailure(response).isSkew,
+            let measured = learnTime(from: response), abs(measured - offset) > Self.clockTolerance
+        else { return response }
+        return try await sendOnce(body, headers, timeouts, credentials, measured)
     }
 
     private func sendOnce(
-        _ body: [UInt8], _ headers: HTTPHeaders, _ timeouts: HTTPTimeouts, _ credentials: AWSCredentials
+        _ body: [UInt8], _ headers: HTTPHeaders, _ timeouts: HTTPTimeouts, _ credentials: AWSCredentials,
+        _ offset: Int64
     ) async throws(HTTPFailure) -> HTTPResponse {
-        let time = SigningTime(secondsSince1970: now() + clockOffset.withLock { $0 })
+        let time = SigningTime(secondsSince1970: now() + offset)
         let key = SigningKey(credentials, date: time.date, region: address.region, service: service)
         let path = address.endpoint.path + "/"
         var headers = headers
@@ -58,14 +64,12 @@ package final class AWSServiceClient: Sendable {
         return try await transport.send(request, into: .collect(limit: Self.replyLimit))
     }
 
-    /// True when the reply's time differs enough to make a difference.
-    private func learnTime(from response: HTTPResponse) -> Bool {
-        guard let date = response.headers["date"].flatMap({ CivilTime(httpDate: $0) }) else { return false }
+    /// The service's clock minus ours, nil when the reply does not say; kept for the requests that follow. Of many requests that are
+    /// refused together each learns the same.
+    private func learnTime(from response: HTTPResponse) -> Int64? {
+        guard let date = response.headers["date"].flatMap({ CivilTime(httpDate: $0) }) else { return nil }
         let offset = date.secondsSince1970 - now()
-        return clockOffset.withLock { known in
-            guard abs(offset - known) > 60 else { return false }
-            known = offset
-            return true
-        }
+        clockOffset.withLock { $0 = offset }
+        return offset
     }
 }

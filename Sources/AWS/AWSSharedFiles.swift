@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
+import HTTPStores
 
 /// The profiles of the shared credentials and configuration files, taken together.
 ///
@@ -93,12 +89,14 @@ package struct AWSSharedFiles: Sendable {
     package func endpoint(
         of service: AWSServiceName, profile name: String, environment: [String: String]
     ) -> (value: String, origin: String)? {
+        let profile = profiles[name]
+        let ignored =
+            environment.nonempty("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") ?? profile?["ignore_configured_endpoint_urls"]
+        if ignored?.lowercased() == "true" { return nil }
         for variable in ["AWS_ENDPOINT_URL_\(service.setting)", "AWS_ENDPOINT_URL"] {
             if let value = environment.nonempty(variable) { return (value, variable) }
         }
-        guard environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] != "true", let profile = profiles[name] else {
-            return nil
-        }
+        guard let profile else { return nil }
         let key = "\(service.setting.lowercased()).endpoint_url"
         let section = profile["services"].flatMap { services[$0]?[key] }
         return (section ?? profile[key] ?? profile["endpoint_url"]).map { ($0, "endpoint_url of profile \(name)") }
@@ -106,28 +104,11 @@ package struct AWSSharedFiles: Sendable {
 
     /// The file's text, or nil when it does not exist.
     private static func contents(_ path: String) throws(AWSSharedFileError) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            if errno == ENOENT || errno == ENOTDIR { return nil }
-            throw AWSSharedFileError(
-                path: path, line: 0, message: "cannot be opened: \(String(cString: strerror(errno)))")
+        let bytes: [UInt8]?
+        do throws(CredentialFile.Unreadable) { bytes = try CredentialFile.bytes(of: path, limit: sizeLimit) } catch {
+            throw AWSSharedFileError(path: path, line: 0, message: error.reason)
         }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 16 << 10)
-        while true {
-            let count = read(descriptor, &chunk, chunk.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else {
-                throw AWSSharedFileError(
-                    path: path, line: 0, message: "cannot be read: \(String(cString: strerror(errno)))")
-            }
-            if count == 0 { break }
-            bytes += chunk[..<count]
-            guard bytes.count <= sizeLimit else {
-                throw AWSSharedFileError(path: path, line: 0, message: "is larger than \(sizeLimit) bytes and not read")
-            }
-        }
+        guard let bytes else { return nil }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw AWSSharedFileError(path: path, line: 0, message: "is not UTF-8 text")
         }

@@ -29,7 +29,7 @@ package struct InstanceAWSCredentials: AWSCredentialProvider {
         // When its own source is out of order, the service hands out keys that have expired already, and S3 takes them meanwhile:
         // they are used on, and asked for again in minutes.
         let now = surroundings.now()
-        if let expiration = found.expiration, expiration <= now + AWSCredentials.margin {
+        if let expiration = found.expiration, expiration <= now {
             found.expiration = now + AWSCredentials.advisory + Int64.random(in: 120...300)
         }
         return found

@@ -78,6 +78,12 @@ struct SSOToken {
             if let fresh = try await renew(entry) { return fresh }
         } catch {
             failure = error
+            // A refresh token counts once: another profile or program may have been faster, and its token is as good.
+            if let (newer, expiration) = try? read(), newer.accessToken != entry.accessToken,
+                expiration > surroundings.now()
+            {
+                return newer.accessToken
+            }
         }
         if left > 0 { return entry.accessToken }
         if let failure, failure.retry != .never { throw failure }
@@ -146,7 +152,8 @@ struct SSOToken {
             // The old refresh token counts no more: silence would make the next run fail without a reason.
             throw login("was renewed and cannot be kept in \(path)")
         }
-        try draft.replace(path, with: Array(bytes))
+        // On a full disk the token still serves this run; the next one says that it cannot be renewed, and what to do.
+        try? draft.replace(path, with: Array(bytes))
         return reply.accessToken
     }
 }

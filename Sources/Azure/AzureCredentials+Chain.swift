@@ -203,13 +203,13 @@ private struct AzureTokenChain {
         return .arc(endpoint, keyDirectory: AzureManagedIdentity.Source.arcKeyDirectory)
     }
 
-    /// The endpoint that a variable names, nil when it is not set. Services of managed identities are on the machine or its link;
-    /// whatever else a variable names does not get the secret header.
+    /// The endpoint that a variable names, nil when it is not set. Services of managed identities are on the machine, its link or, at
+    /// App Service, the sandbox's own network; whatever else a variable names does not get the secret header.
     private func local(_ name: String) throws(AzureConfigurationError) -> Endpoint? {
         guard let text = value(name) else { return nil }
-        guard let endpoint = Endpoint(text), endpoint.isLoopback || endpoint.host.hasPrefix("169.254.") else {
+        guard let endpoint = Endpoint(text), endpoint.isLoopback || endpoint.isLocalAddress else {
             throw AzureConfigurationError(
-                message: "\(name) is no URL of this machine or its link, where managed identity services are")
+                message: "\(name) is no URL of this machine or its own network, where managed identity services are")
         }
         return endpoint
     }

@@ -25,6 +25,8 @@ package enum AzureEvent {
 
     private struct Details: Decodable {
         var api: String?
+        /// `true` as text.
+        var recursive: String?
         var sequencer: String?
         var sourceUrl: String?
     }
@@ -80,6 +82,9 @@ package enum AzureEvent {
         case "BlobDeleted": kind = .removed
         case "BlobTierChanged": kind = .attributes
         case "BlobRenamed": return renamed(event)
+        case "DirectoryDeleted" where event.data?.recursive?.lowercased() == "true":
+            return .failure(
+                Problem(reason: "a directory was deleted with all that is in it; the next full run sees it"))
         case "DirectoryRenamed":
             return .failure(
                 Problem(reason: "a directory was renamed, which moves more than one object; the next full run sees it"))

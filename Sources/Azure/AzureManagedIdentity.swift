@@ -3,9 +3,10 @@ import FoundationEssentials
 package import HTTPStores
 package import HTTPTransport
 package import ObjectStores
+import Synchronization
 
 /// The identity that Azure gives to a machine or an application: a service on the machine hands out its tokens.
-package struct AzureManagedIdentity: CredentialProvider {
+package final class AzureManagedIdentity: CredentialProvider {
     /// Which service that is.
     package enum Source: Sendable, Hashable {
         /// Of a virtual machine, also below AKS nodes: at a fixed address without any secret.
@@ -24,8 +25,8 @@ package struct AzureManagedIdentity: CredentialProvider {
     private let resource: String
     /// A user-assigned identity; nil is the machine's own.
     private let clientID: String?
-    /// Whether somebody said that there is one; else its absence is no error.
-    private let isExpected: Bool
+    /// Whether somebody said that there is one, or it has given a token already; else its absence is no error.
+    private let isExpected: Mutex<Bool>
     private let transport: any HTTPTransport
     private let now: @Sendable () -> Int64
 
@@ -54,7 +55,7 @@ package struct AzureManagedIdentity: CredentialProvider {
         self.source = source
         self.resource = resource
         self.clientID = clientID
-        self.isExpected = isExpected
+        self.isExpected = Mutex(isExpected)
         self.transport = transport
         self.now = now
     }
@@ -65,7 +66,7 @@ package struct AzureManagedIdentity: CredentialProvider {
         do throws(HTTPFailure) {
             response = try await transport.send(request, into: .collect(limit: AzureTokenService.replyLimit))
         } catch {
-            guard isExpected || error.code == .cancelled else { return absent("it did not answer") }
+            guard mustBeThere || error.code == .cancelled else { return absent("it did not answer") }
             throw unanswered(error)
         }
         if case .arc(let endpoint, let directory) = source, response.status == 401 {
@@ -73,6 +74,8 @@ package struct AzureManagedIdentity: CredentialProvider {
         }
         return try credentials(response, asked)
     }
+
+    private var mustBeThere: Bool { isExpected.withLock { $0 } }
 
     // MARK: requests
 
@@ -103,7 +106,7 @@ package struct AzureManagedIdentity: CredentialProvider {
         // Where there is no such service the address often swallows packets.
         return HTTPRequest(
             .get, "\(url)?\(parameters.joined(separator: "&"))", headers: headers,
-            timeouts: HTTPTimeouts(connect: .seconds(isExpected ? 2 : 1), stall: .seconds(isExpected ? 30 : 10)),
+            timeouts: HTTPTimeouts(connect: .seconds(mustBeThere ? 2 : 1), stall: .seconds(mustBeThere ? 30 : 10)),
             reach: .metadata)
     }
 
@@ -143,7 +146,9 @@ package struct AzureManagedIdentity: CredentialProvider {
         _ response: HTTPResponse, _ asked: Int64
     ) throws(StoreError) -> ExpiringCredentials<AzureCredentials> {
         if response.status == 200 {
-            return try AzureTokenReply.credentials(response, asked: asked, from: "\(endpoint)")
+            let credentials = try AzureTokenReply.credentials(response, asked: asked, from: "\(endpoint)")
+            isExpected.withLock { $0 = true }
+            return credentials
         }
         let document = try? JSONDecoder().decode(Refusal.self, from: Data(response.body))
         // While it is updated the service of a virtual machine is missing or gone. On machines of other clouds something else answers
@@ -158,7 +163,7 @@ package struct AzureManagedIdentity: CredentialProvider {
                 message: "the managed identity service at \(endpoint) cannot answer now",
                 retry: delay.map { .after($0) } ?? .transient, status: response.status)
         }
-        guard isExpected else { return absent("no identity is assigned to this machine (HTTP \(response.status))") }
+        guard mustBeThere else { return absent("no identity is assigned to this machine (HTTP \(response.status))") }
         let words = [document?.error, document?.description].compactMap { $0 }.joined(separator: ": ")
         let wanted = clientID.map { "the identity with client id \($0)" } ?? "an identity"
         throw .credentials(

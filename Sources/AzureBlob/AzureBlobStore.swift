@@ -94,6 +94,7 @@ package final class AzureBlobStore: ObjectStore {
         let credentials = try await currentCredentials(request)
         var mayCorrectClock = true
         while true {
+            let offset = facts.withLock { $0.clockOffset }
             let response: HTTPResponse
             do throws(HTTPFailure) {
                 response = try await transport.send(sign(request, credentials), into: request.sink)
@@ -110,7 +111,7 @@ package final class AzureBlobStore: ObjectStore {
                 return response
             }
             let failure = AzureBlobFailure(response)
-            if mayCorrectClock, correctClock(failure) {
+            if mayCorrectClock, correctClock(failure, used: offset) {
                 mayCorrectClock = false
                 continue
             }
@@ -158,17 +159,17 @@ package final class AzureBlobStore: ObjectStore {
             headers: headers, body: request.body, timeouts: request.timeouts)
     }
 
-    /// Whether the signature failed for this machine's clock only, so that the request can be dated anew.
-    private func correctClock(_ failure: AzureBlobFailure) -> Bool {
+    /// Whether the signature failed for this machine's clock only, so that the request can be dated anew. Many requests
+    /// can be refused together, and what the first has learned helps the others too.
+    private func correctClock(_ failure: AzureBlobFailure, used: Int64) -> Bool {
         guard failure.code == "AuthenticationFailed" || (failure.code.isEmpty && failure.status == 403),
             let date = failure.headers["date"].flatMap({ CivilTime(httpDate: $0) })
         else { return false }
         let offset = date.secondsSince1970 - now()
-        return facts.withLock { facts in
-            guard abs(offset - facts.clockOffset) > Self.clockTolerance else { return false }
-            facts.learn(clockOffset: offset)
-            return true
+        facts.withLock { facts in
+            if abs(offset - facts.clockOffset) > Self.clockTolerance { facts.learn(clockOffset: offset) }
         }
+        return abs(offset - used) > Self.clockTolerance
     }
 
     /// The error of a failed request. Credentials that the server calls expired are forgotten, so that a retry gets

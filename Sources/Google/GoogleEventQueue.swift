@@ -101,8 +101,9 @@ package struct GoogleEventQueue: EventQueue {
                 deliveries: max(received.deliveryAttempt ?? 1, 1), content: GoogleNotification.content(received.message)
             )
         }
-        // The service hides messages for as long as the subscription says, which it does not tell.
-        if !messages.isEmpty { try await extend(messages, by: visibility) }
+        // The service hides messages for as long as the subscription says, which it does not tell. Failing changes only for how long:
+        // what was delivered is delivered.
+        if !messages.isEmpty { try? await extend(messages, by: visibility) }
         return messages
     }
 

@@ -11,6 +11,8 @@ enum GoogleHosts {
     static func allows(_ endpoint: Endpoint, universe: String? = nil) -> Bool {
         if endpoint.isLoopback { return true }
         guard endpoint.scheme == "https", endpoint.port == nil else { return false }
+        // A domain that anybody may register below is none of a cloud.
+        let universe = universe.flatMap { $0.contains(".") ? $0 : nil }
         return [standardUniverse, universe ?? standardUniverse].contains { endpoint.host.hasSuffix(".\($0)") }
     }
 

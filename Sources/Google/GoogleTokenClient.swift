@@ -89,7 +89,6 @@ struct GoogleTokenClient: Sendable {
             // What was handed out and lost does no harm: it is asked for again.
             var failure = StoreError(error, .head, key: nil)
             failure.message = "no answer from \(call.place): \(failure.message)"
-            if failure.code == .invalidResponse { failure.code = .unavailable }
             throw failure
         }
     }

@@ -24,10 +24,24 @@ package enum CredentialFile {
     package static func contentsIfThere(
         _ path: String, purpose: String, limit: Int = 1 << 20
     ) throws(StoreError) -> [UInt8]? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        do throws(Unreadable) { return try bytes(of: path, limit: limit) } catch {
+            throw failed(purpose, path, error.reason)
+        }
+    }
+
+    /// Why a file cannot be read: what comes after its name in a message.
+    package struct Unreadable: Error {
+        package let reason: String
+
+        init(_ reason: String) { self.reason = reason }
+    }
+
+    /// The same for those whose errors say more; waits ten seconds at most for a pipe that gives nothing.
+    package static func bytes(of path: String, limit: Int) throws(Unreadable) -> [UInt8]? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             if errno == ENOENT || errno == ENOTDIR { return nil }
-            throw failed(purpose, path, "cannot be opened: \(String(cString: strerror(errno)))")
+            throw Unreadable("cannot be opened: \(String(cString: strerror(errno)))")
         }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
@@ -35,14 +49,20 @@ package enum CredentialFile {
         while true {
             let count = read(descriptor, &chunk, chunk.count)
             if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw failed(purpose, path, "cannot be read: \(String(cString: strerror(errno)))") }
+            if count < 0, errno == EAGAIN {
+                var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+                guard poll(&wanted, 1, pipePatience) != 0 else { throw Unreadable("is a pipe that gives nothing") }
+                continue
+            }
+            guard count >= 0 else { throw Unreadable("cannot be read: \(String(cString: strerror(errno)))") }
             if count == 0 { return bytes }
             bytes += chunk[..<count]
-            guard bytes.count <= limit else {
-                throw failed(purpose, path, "is larger than \(limit) bytes and not read")
-            }
+            guard bytes.count <= limit else { throw Unreadable("is larger than \(limit) bytes and not read") }
         }
     }
+
+    /// Milliseconds.
+    private static let pipePatience: Int32 = 10_000
 
     private static func failed(_ purpose: String, _ path: String, _ what: String) -> StoreError {
         StoreError(.unauthenticated, .head, message: "\(purpose) \(path) \(what)")

@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// Scheme, host and port of a service, as a user writes it: `https://host`, `http://127.0.0.1:9000`.
 package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     package var scheme: String
@@ -45,7 +51,19 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
 
     package var description: String { origin + path }
 
+    /// Whether the host says by itself that this machine is meant. A name that only begins like an address does not.
     package var isLoopback: Bool {
-        host == "localhost" || host.hasSuffix(".localhost") || host.hasPrefix("127.") || host == "[::1]"
+        host == "localhost" || host.hasSuffix(".localhost") || host == "[::1]" || ipv4.map { $0 >> 24 == 127 } ?? false
+    }
+
+    /// Whether the host is an IPv4 address of the machine's own link, or of a network that no packet from outside reaches (RFC 1918).
+    package var isLocalAddress: Bool {
+        guard let ipv4 else { return false }
+        return ipv4 >> 16 == 0xA9FE || ipv4 >> 24 == 10 || ipv4 >> 20 == 0xAC1 || ipv4 >> 16 == 0xC0A8
+    }
+
+    private var ipv4: UInt32? {
+        var address = in_addr()
+        return inet_pton(AF_INET, host, &address) == 1 ? UInt32(bigEndian: address.s_addr) : nil
     }
 }

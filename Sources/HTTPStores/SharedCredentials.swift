@@ -51,6 +51,8 @@ package final class SharedCredentials<Value: Sendable & Equatable>: Sendable {
 
     /// Seconds between refreshes in the background, after failures too.
     private static var pause: Int64 { 60 }
+    /// Seconds for all that one load does; helpers that are processes have limits of their own below it.
+    private static var patience: Int64 { 180 }
 
     /// - Parameters:
     ///   - margin: everybody waits for fresh ones when less than this is left, in seconds. At most a third of the time for which they
@@ -81,7 +83,19 @@ package final class SharedCredentials<Value: Sendable & Equatable>: Sendable {
             return (current.value, nil)
         }
         if let ready { return ready }
-        return try await loading!.value.get().value
+        return try await Self.outcome(of: loading!).get().value
+    }
+
+    /// A waiter that is cancelled goes, the refresh goes on.
+    private static func outcome(of loading: Loading) async -> Result<ExpiringCredentials<Value>, StoreError> {
+        let (results, continuation) = AsyncStream.makeStream(of: Result<ExpiringCredentials<Value>, StoreError>.self)
+        Task {
+            continuation.yield(await loading.value)
+            continuation.finish()
+        }
+        // Ends without a result when the waiter is cancelled.
+        for await result in results { return result }
+        return .failure(StoreError(.cancelled, .head, message: "cancelled while waiting for credentials"))
     }
 
     @discardableResult
@@ -89,7 +103,7 @@ package final class SharedCredentials<Value: Sendable & Equatable>: Sendable {
         let provider = provider
         let task = Loading {
             do throws(StoreError) {
-                let fresh = try await provider.load()
+                let fresh = try await Self.load(provider).get()
                 self.finish(fresh)
                 return .success(fresh)
             } catch {
@@ -102,6 +116,27 @@ package final class SharedCredentials<Value: Sendable & Equatable>: Sendable {
         return task
     }
 
+    /// Who sends an answer byte by byte does not hold everybody up for ever.
+    private static func load(
+        _ provider: any CredentialProvider<Value>
+    ) async -> Result<ExpiringCredentials<Value>, StoreError> {
+        await withTaskGroup(of: Result<ExpiringCredentials<Value>, StoreError>?.self) { group in
+            group.addTask {
+                do throws(StoreError) { return .success(try await provider.load()) } catch { return .failure(error) }
+            }
+            group.addTask {
+                try? await Task.sleep(for: .seconds(patience))
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            return first
+                ?? .failure(
+                    StoreError(
+                        .unavailable, .head, message: "no credentials within \(patience) seconds", retry: .transient))
+        }
+    }
+
     /// Who answers nonsense when asked for credentials is the wrong one to ask, and will be the next time: that is a matter of the
     /// configuration, not of the object that needed them.
     private static func asked(_ error: StoreError) -> StoreError {
@@ -109,8 +144,9 @@ package final class SharedCredentials<Value: Sendable & Equatable>: Sendable {
         case .unauthenticated, .forbidden, .throttled, .unavailable, .unreachable, .network, .cancelled: return error
         default:
             var error = error
-            error.code = .unauthenticated
-            error.retry = .never
+            let passes = error.retry == .transient
+            error.code = passes ? .unavailable : .unauthenticated
+            if !passes { error.retry = .never }
             return error
         }
     }
@@ -120,10 +156,18 @@ package final class SharedCredentials<Value: Sendable & Equatable>: Sendable {
         state.withLock { state in
             state.loading = nil
             guard let fresh else { return }
-            let lifetime = fresh.expiration.map { max($0 - time, 0) } ?? 0
-            state.current = Current(
-                value: fresh.value, advisory: fresh.expiration.map { $0 - min(advisory, lifetime / 2) },
-                mandatory: fresh.expiration.map { $0 - min(margin, lifetime / 3) })
+            guard let expiration = fresh.expiration else {
+                state.current = Current(value: fresh.value)
+                return
+            }
+            let lifetime = expiration - time
+            // Expired on arrival: this machine's clock is wrong, or their source is. The service decides; not every request asks again.
+            state.current =
+                lifetime > 0
+                ? Current(
+                    value: fresh.value, advisory: expiration - min(advisory, lifetime / 2),
+                    mandatory: expiration - min(margin, lifetime / 3))
+                : Current(value: fresh.value, mandatory: time + Self.pause)
         }
     }
 

@@ -65,6 +65,8 @@ final class CurlHandle {
             reach = request.reach
             // A connection that is allowed more is not handed on.
             set(CURLOPT_FORBID_REUSE, reach == .metadata ? 1 : 0)
+            // What hands out credentials is on this machine or its link, wherever its address comes from: never through a proxy.
+            set(CURLOPT_NOPROXY, string: reach == .metadata ? "*" : CurlConfiguration.hostsWithoutProxy())
         }
         self.transfer = transfer
         transfer.handle = self

@@ -96,13 +96,7 @@ package struct HashiCorpCredentials: CredentialProvider {
 
     /// The file's content without blanks around it.
     private static func read(_ path: String) throws(StoreError) -> Secret {
-        let data: Data
-        do { data = try Data(contentsOf: URL(filePath: path)) } catch {
-            throw .vault(.unauthenticated, "the token file \(path) cannot be read")
-        }
-        guard data.count <= sizeLimit else {
-            throw .vault(.unauthenticated, "the token file \(path) is larger than \(sizeLimit) bytes")
-        }
+        let data = try CredentialFile.contents(path, purpose: "the token file", limit: sizeLimit)
         let isBlank: (UInt8) -> Bool = { $0 <= 0x20 }
         let text = data.drop(while: isBlank).reversed().drop(while: isBlank).reversed()
         return try checked(Secret(Array(text)), path)

@@ -10,20 +10,26 @@ package struct HashiCorpVault: Sendable {
     /// `X-Vault-Namespace`; nil where the server has none.
     let namespace: String?
     private let transport: any HTTPTransport
+    private let now: @Sendable () -> Int64
 
     private static let replyLimit = 64 << 10
 
-    /// - Parameter namespace: text that a header can carry.
-    package init(endpoint: Endpoint, namespace: String? = nil, transport: any HTTPTransport) throws(StoreError) {
+    /// - Parameters:
+    ///   - namespace: text that a header can carry.
+    ///   - now: seconds since 1970.
+    package init(
+        endpoint: Endpoint, namespace: String? = nil, transport: any HTTPTransport, now: @escaping @Sendable () -> Int64
+    ) throws(StoreError) {
         guard endpoint.scheme == "https" || endpoint.isLoopback else {
             throw .vault(.unauthenticated, "a token must not travel unencrypted: use https for \(endpoint)")
         }
         self.endpoint = endpoint
         self.namespace = namespace
         self.transport = transport
+        self.now = now
     }
 
-    /// `POST /v1/PATH` with a JSON document; the reply's `data`, or the whole of it, as `Reply`.
+    /// `POST /v1/PATH` with a JSON document; the reply's document as `Reply`.
     func post<Body: Encodable, Reply: Decodable>(
         _ path: String, _ body: Body, token: Secret?, as _: Reply.Type
     ) async throws(StoreError) -> Reply {
@@ -76,7 +82,7 @@ package struct HashiCorpVault: Sendable {
             return error(.forbidden, "\(endpoint) refuses the token: it is not known, has expired, or lacks the right")
         case 404: return error(.notFound, "\(endpoint) has no such key or path")
         case 429, 472, 473, 500...599:
-            let after = StoreError.retryAfter(response.headers, now: 0).map { StoreError.Retry.after($0) }
+            let after = StoreError.retryAfter(response.headers, now: now()).map { StoreError.Retry.after($0) }
             let isSealed = response.status == 503
             return error(
                 response.status == 429 ? .throttled : .unavailable,

@@ -31,6 +31,8 @@ package final class S3Store: ObjectStore {
 
     /// How often one call is sent again because a reply corrected it.
     private static let correctionLimit = 2
+    /// A smaller difference of clocks, in seconds, is not what a server complains about.
+    private static let clockTolerance: Int64 = 60
 
     /// - Parameters:
     ///   - credentials: nil sends anonymous requests.
@@ -77,7 +79,7 @@ package final class S3Store: ObjectStore {
         var corrections = 0
         var redirected: S3Address?
         while true {
-            let (signed, address, region, used) = try await sign(request, for: redirected)
+            let (signed, address, region, offset, used) = try await sign(request, for: redirected)
             let response: HTTPResponse
             do throws(HTTPFailure) {
                 response = try await transport.send(signed, into: request.sink)
@@ -91,7 +93,7 @@ package final class S3Store: ObjectStore {
             var failure = S3Failure(response)
             if corrections < Self.correctionLimit {
                 corrections += 1
-                if correctClock(failure) || correctRegion(failure, used: region) {
+                if correctClock(failure, used: offset) || correctRegion(failure, used: region) {
                     redirected = nil
                     continue
                 }
@@ -113,7 +115,7 @@ package final class S3Store: ObjectStore {
         var get = S3Request(request.operation, .get, key: request.key, headers: ["range": "bytes=0-0"])
         get.sink = .collect(limit: 1 << 16)
         do {
-            let (signed, _, _, _) = try await sign(get, for: redirected)
+            let (signed, _, _, _, _) = try await sign(get, for: redirected)
             let response = try await transport.send(signed, into: get.sink)
             let failure = S3Failure(response)
             return response.status == 400 && !failure.code.isEmpty ? failure : nil
@@ -145,7 +147,9 @@ package final class S3Store: ObjectStore {
 
     private func sign(
         _ request: S3Request, for redirected: S3Address?
-    ) async throws(StoreError) -> (request: HTTPRequest, address: S3Address, region: String, used: AWSCredentials?) {
+    ) async throws(StoreError) -> (
+        request: HTTPRequest, address: S3Address, region: String, clockOffset: Int64, used: AWSCredentials?
+    ) {
         var signer: AWSCredentials?
         do throws(StoreError) {
             signer = try await credentials?.current()
@@ -156,10 +160,10 @@ package final class S3Store: ObjectStore {
             throw error
         }
         let seconds = now()
-        let (address, region, time, key) = facts.withLock { facts in
+        let (address, region, offset, time, key) = facts.withLock { facts in
             let time = facts.signingTime(now: seconds)
             return (
-                redirected ?? facts.address(of: bucket, in: configuration), facts.region, time,
+                redirected ?? facts.address(of: bucket, in: configuration), facts.region, facts.clockOffset, time,
                 signer.map { facts.signingKey($0, date: time.date) }
             )
         }
@@ -178,25 +182,25 @@ package final class S3Store: ObjectStore {
         let url = "\(address.scheme)://\(address.authority)\(path)\(query.isEmpty ? "" : "?\(query)")"
         return (
             HTTPRequest(request.method, url, headers: headers, body: request.body, timeouts: request.timeouts), address,
-            region, signer
+            region, offset, signer
         )
     }
 
     // MARK: corrections
 
-    /// Learns the server's time from a reply that calls ours skewed; true when that changes the signature.
-    private func correctClock(_ failure: S3Failure) -> Bool {
+    /// Learns the server's time from a reply that calls ours skewed; true when that changes the signature. Many requests can be refused
+    /// together, and what the first has learned helps the others too.
+    private func correctClock(_ failure: S3Failure, used: Int64) -> Bool {
         guard failure.code == "RequestTimeTooSkewed",
             let date = failure.headers["date"].flatMap({ CivilTime(httpDate: $0) })
         else {
             return false
         }
         let offset = date.secondsSince1970 - now()
-        return facts.withLock { facts in
-            guard abs(offset - facts.clockOffset) > 60 else { return false }
-            facts.learn(clockOffset: offset)
-            return true
+        facts.withLock { facts in
+            if abs(offset - facts.clockOffset) > Self.clockTolerance { facts.learn(clockOffset: offset) }
         }
+        return abs(offset - used) > Self.clockTolerance
     }
 
     /// Learns the bucket's region from a reply that names another one than was signed for.

@@ -3,6 +3,7 @@ import Cryptography
 import HTTPStores
 import HTTPTransport
 import ObjectStores
+import TestFixtures
 import Testing
 
 @Suite struct AWSCredentialsTests {

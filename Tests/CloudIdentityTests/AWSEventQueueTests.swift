@@ -5,6 +5,7 @@ import HTTPStores
 import HTTPTransport
 import ObjectStores
 import ReplicationModel
+import TestFixtures
 import Testing
 
 @Suite struct AWSEventQueueTests {

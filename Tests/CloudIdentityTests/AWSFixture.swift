@@ -6,6 +6,7 @@ import HTTPTransport
 import ObjectStores
 import ReplicationModel
 import Synchronization
+import TestFixtures
 import Testing
 
 typealias Reply = ScriptedTransport.Reply

@@ -5,6 +5,7 @@ import FoundationEssentials
 import HTTPStores
 import HTTPTransport
 import ObjectStores
+import TestFixtures
 import Testing
 
 @Suite struct AWSKeyServiceTests {

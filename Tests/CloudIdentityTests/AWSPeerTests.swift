@@ -4,6 +4,7 @@ import HTTPStores
 import HTTPTransport
 import ObjectStores
 import ReplicationModel
+import TestFixtures
 import Testing
 
 #if canImport(Glibc)

@@ -4,6 +4,7 @@ import Digests
 import HTTPStores
 import HTTPTransport
 import ObjectStores
+import TestFixtures
 import Testing
 
 /// Container, instance, program and single sign-on.

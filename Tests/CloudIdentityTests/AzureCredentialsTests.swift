@@ -4,6 +4,7 @@ import Digests
 import HTTPStores
 import HTTPTransport
 import ObjectStores
+import TestFixtures
 import Testing
 
 /// Which credentials an identity and an environment come to, without any request.

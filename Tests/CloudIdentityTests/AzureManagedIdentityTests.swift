@@ -4,6 +4,7 @@ import FoundationEssentials
 import HTTPStores
 import HTTPTransport
 import ObjectStores
+import TestFixtures
 import Testing
 
 /// Tokens from the services that run on Azure's machines.
@@ -87,6 +88,16 @@ import Testing
             let error = await #expect(throws: StoreError.self) { try await load(challenge) }
             #expect(error?.code == .unauthenticated, "\(challenge)")
         }
+    }
+
+    /// A service that has given a token and then fails does not turn a run into an anonymous one.
+    @Test func whatWasThereIsNotAbsent() async throws {
+        let transport = ScriptedTransport(Self.token, Reply(400, body: #"{"error":"invalid_request"}"#))
+        let identity = AzureManagedIdentity(
+            .machine(Endpoint("http://169.254.169.254")!), resource: "https://storage.azure.com", clientID: nil,
+            isExpected: false, transport: transport, now: { 1_800_000_000 })
+        #expect(try await identity.load().value == .token(Secret("token-1")))
+        await #expect(throws: StoreError.self) { try await identity.load() }
     }
 
     /// On machines of other clouds something else answers at the same address.

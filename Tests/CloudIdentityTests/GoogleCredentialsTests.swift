@@ -4,6 +4,7 @@ import Google
 import HTTPStores
 import HTTPTransport
 import ObjectStores
+import TestFixtures
 import Testing
 
 /// Where credentials are looked for, in which order, and what is said when there are none.

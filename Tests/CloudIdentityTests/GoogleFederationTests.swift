@@ -5,6 +5,7 @@ import Google
 import HTTPStores
 import HTTPTransport
 import ObjectStores
+import TestFixtures
 import Testing
 
 /// Workloads that another identity provider vouches for.

@@ -2,6 +2,7 @@ import Google
 import HTTPStores
 import HTTPTransport
 import ObjectStores
+import TestFixtures
 import Testing
 
 /// Tokens of the machine's own service account.

@@ -5,6 +5,7 @@ import HTTPStores
 import HTTPTransport
 import ObjectStores
 import Synchronization
+import TestFixtures
 
 /// Credentials files in a directory of their own, an environment, a clock, and token services that answer what the test says.
 final class GoogleScene: Sendable {

@@ -4,6 +4,7 @@ import Google
 import HTTPStores
 import HTTPTransport
 import ObjectStores
+import TestFixtures
 import Testing
 
 /// The keys of service accounts, and what is said when they cannot be used.

@@ -67,8 +67,12 @@ import Testing
         while try await shared.current() != value { await Task.yield() }
     }
 
-    func waitForLoads(_ count: Int, _ provider: Provider) async {
-        while provider.loads.withLock({ $0 }) < count { await Task.yield() }
+    /// Asks, too: a load begins only when the one before it has ended, which has no sign when it fails.
+    func waitForLoads(_ count: Int, _ provider: Provider, _ shared: SharedCredentials<Int>) async throws {
+        while provider.loads.withLock({ $0 }) < count {
+            _ = try await shared.current()
+            await Task.yield()
+        }
     }
 
     @Test func nobodyWaitsForARefreshInTheBackground() async throws {
@@ -97,14 +101,14 @@ import Testing
         provider.fails.withLock { $0 = true }
         clock.advance(3600 - 800)
         #expect(try await shared.current() == 0)
-        await waitForLoads(2, provider)
+        try await waitForLoads(2, provider, shared)
         for _ in 0..<100 { #expect(try await shared.current() == 0) }
         clock.advance(59)
         #expect(try await shared.current() == 0)
         #expect(provider.loads.withLock { $0 } == 2)
         clock.advance(1)
         #expect(try await shared.current() == 0)
-        await waitForLoads(3, provider)
+        try await waitForLoads(3, provider, shared)
         // From the margin on it is an error.
         clock.advance(140)
         await #expect(throws: StoreError.self) { try await shared.current() }
@@ -121,6 +125,8 @@ import Testing
         await gate.someoneWaits()
         let others = (0..<16).map { _ in Task { try await shared.current() } }
         first.cancel()
+        let cancelled = await #expect(throws: StoreError.self) { try await first.value }
+        #expect(cancelled?.code == .cancelled)
         await gate.open()
         for other in others { #expect(try await other.value == 0) }
         #expect(provider.loads.withLock { $0 } == 1)
@@ -136,6 +142,29 @@ import Testing
         #expect(provider.loads.withLock { $0 } == 1)
         clock.advance(52)
         #expect(try await shared.current() == 1)
+    }
+
+    @Test func whatHasExpiredOnArrivalIsLeftToTheServiceForAMinute() async throws {
+        let clock = TestClock()
+        let provider = Provider(clock, lifetime: -3600)
+        let shared = shared(provider, clock)
+        for _ in 0..<10 { #expect(try await shared.current() == 0) }
+        clock.advance(60)
+        #expect(try await shared.current() == 1)
+    }
+
+    @Test func whatHelpsAfterAWhileIsNoMatterOfTheConfiguration() async {
+        struct Garbled: CredentialProvider {
+            let retry: StoreError.Retry
+            func load() async throws(StoreError) -> ExpiringCredentials<Int> {
+                throw StoreError(.invalidResponse, .head, message: "nonsense", retry: retry)
+            }
+        }
+        for (retry, code) in [(StoreError.Retry.transient, StoreError.Code.unavailable), (.never, .unauthenticated)] {
+            let shared = SharedCredentials(Garbled(retry: retry), now: { 0 })
+            let error = await #expect(throws: StoreError.self) { try await shared.current() }
+            #expect(error?.code == code && error?.retry == retry)
+        }
     }
 
     @Test func whatDoesNotExpireIsAskedForOnce() async throws {

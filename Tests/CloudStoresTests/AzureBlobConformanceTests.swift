@@ -4,6 +4,7 @@ import CloudSim
 import HTTPStores
 import ObjectStores
 import StoreConformance
+import TestFixtures
 import Testing
 
 /// The store against the simulated Azure, through the real transport.

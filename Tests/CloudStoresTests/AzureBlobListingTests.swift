@@ -3,6 +3,7 @@ import HTTPStores
 import HTTPTransport
 import ObjectStores
 import ReplicationModel
+import TestFixtures
 import Testing
 
 @Suite struct AzureBlobListingTests {

@@ -2,6 +2,7 @@ import AzureBlob
 import HTTPStores
 import ObjectStores
 import ReplicationModel
+import TestFixtures
 import Testing
 
 @Suite struct AzureBlobRulesTests {

@@ -8,6 +8,7 @@ import HTTPTransport
 import ObjectStores
 import ReplicationModel
 import Synchronization
+import TestFixtures
 import Testing
 
 /// The store against scripted replies: what it sends, and what it makes of what comes back.

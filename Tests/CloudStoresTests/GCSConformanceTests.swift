@@ -4,6 +4,7 @@ import HTTPStores
 import HTTPTransport
 import ObjectStores
 import StoreConformance
+import TestFixtures
 import Testing
 
 /// The whole contract against CloudSim, by each of the two ways that large objects go.

@@ -7,6 +7,7 @@ import HTTPTransport
 import ObjectStores
 import ReplicationModel
 import Synchronization
+import TestFixtures
 import Testing
 
 /// Resumable sessions that end in the middle of a part and are continued by another process, against CloudSim.

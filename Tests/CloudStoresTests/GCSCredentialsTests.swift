@@ -3,6 +3,7 @@ import Google
 import HTTPStores
 import HTTPTransport
 import ObjectStores
+import TestFixtures
 import Testing
 
 /// Which endpoints get credentials.

@@ -7,6 +7,7 @@ import HTTPStores
 import HTTPTransport
 import ObjectStores
 import ReplicationModel
+import TestFixtures
 import Testing
 
 /// Objects that are encrypted with a key of the bucket's owner, against CloudSim.

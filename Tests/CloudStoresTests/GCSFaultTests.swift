@@ -8,6 +8,7 @@ import HTTPStores
 import HTTPTransport
 import ObjectStores
 import ReplicationModel
+import TestFixtures
 import Testing
 
 /// What the Cloud Storage store makes of lost replies, damaged bytes and refused tokens, against CloudSim.

@@ -2,6 +2,7 @@ import GCS
 import HTTPTransport
 import ObjectStores
 import ReplicationModel
+import TestFixtures
 import Testing
 
 /// What Cloud Storage can hold.

@@ -5,6 +5,7 @@ import HTTPStores
 import HTTPTransport
 import ObjectStores
 import ReplicationModel
+import TestFixtures
 import Testing
 
 /// The two ways of large objects: resumable sessions, and parallel parts under a temporary name.

@@ -7,6 +7,7 @@ import HTTPStores
 import HTTPTransport
 import ObjectStores
 import ReplicationModel
+import TestFixtures
 import Testing
 
 /// Requests and replies of the Cloud Storage store, one by one.

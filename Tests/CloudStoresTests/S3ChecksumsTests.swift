@@ -4,6 +4,7 @@ import HTTPTransport
 import ObjectStores
 import ReplicationModel
 import S3
+import TestFixtures
 import Testing
 
 /// Checksums of objects that have a composite one: the sums of the parts combine into that of the bytes.

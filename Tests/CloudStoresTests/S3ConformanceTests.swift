@@ -6,6 +6,7 @@ import HTTPTransport
 import ObjectStores
 import S3
 import StoreConformance
+import TestFixtures
 import Testing
 
 /// The store against the simulated S3, through the real transport.

@@ -9,6 +9,7 @@ import ReplicationModel
 import S3
 import StoreConformance
 import Synchronization
+import TestFixtures
 import Testing
 
 @Suite struct S3EncryptionTests {

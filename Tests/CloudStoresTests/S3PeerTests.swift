@@ -4,6 +4,7 @@ import HTTPStores
 import ObjectStores
 import S3
 import StoreConformance
+import TestFixtures
 import Testing
 
 #if canImport(Glibc)

@@ -7,6 +7,7 @@ import HTTPTransport
 import ObjectStores
 import ReplicationModel
 import S3
+import TestFixtures
 import Testing
 
 /// Uploads in parts, copies, deletions, and what the store learns about servers that lack something.

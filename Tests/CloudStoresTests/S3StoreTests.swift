@@ -8,6 +8,7 @@ import ObjectStores
 import ReplicationModel
 import S3
 import Synchronization
+import TestFixtures
 import Testing
 
 /// The store against scripted replies: what it sends, and what it makes of what comes back.
@@ -388,6 +389,26 @@ import Testing
         #expect(store.learned.first?.contains("3600 seconds") == true)
     }
 
+    /// All are signed before the first refusal arrives, so only one of them finds an offset that is news.
+    @Test func requestsThatWereUnderWayTogetherAreAllCorrected() async throws {
+        let late = Barrier(8)
+        let transport = ScriptedTransport { request, _ in
+            request.headers["x-amz-date"] == "20261121T040405Z"
+                ? Reply(200, ["ETag": "\"e\"", "Content-Length": "1"])
+                : Reply(
+                    403, ["Date": "Sat, 21 Nov 2026 04:04:05 GMT"],
+                    body: "<Error><Code>RequestTimeTooSkewed</Code></Error>")
+        } before: { request in
+            if request.headers["x-amz-date"] != "20261121T040405Z" { await late.pass() }
+        }
+        let store = store(transport)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<8 { group.addTask { _ = try await store.head(ObjectKey("\(number)")) } }
+            try await group.waitForAll()
+        }
+        #expect(transport.requests.count == 16)
+    }
+
     @Test func expiredCredentialsAreForgottenSoThatARetryGetsFreshOnes() async throws {
         let transport = ScriptedTransport { request, _ in
             request.headers["authorization"]!.contains("Credential=A0/")
@@ -469,6 +490,21 @@ private struct RotatingCredentials: CredentialProvider {
 
     func load() async throws(StoreError) -> ExpiringCredentials<AWSCredentials> {
         ExpiringCredentials(AWSCredentials(accessKeyID: "A\(loads.next())", secretAccessKey: Secret("s")))
+    }
+}
+
+/// Lets so many through together, and then everybody.
+private actor Barrier {
+    private var missing: Int
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(_ count: Int) { missing = count }
+
+    func pass() async {
+        missing -= 1
+        if missing > 0 { return await withCheckedContinuation { waiting.append($0) } }
+        for continuation in waiting { continuation.resume() }
+        waiting = []
     }
 }
 

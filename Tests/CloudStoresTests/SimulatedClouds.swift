@@ -1,5 +1,6 @@
 import CloudSim
 import HTTPTransport
+import TestFixtures
 
 /// The three clouds on loopback and the transport to them, started once and shared by the suites of all stores.
 enum SimulatedClouds {

@@ -1,4 +1,5 @@
 import Cryptography
+import TestFixtures
 import Testing
 
 struct CertifiedKeyTests {
@@ -6,63 +7,40 @@ struct CertifiedKeyTests {
 
     @Test func keyAndCertificateInAnyOrder() throws {
         let files = [
-            Self.bytes(RSATests.privatePEM, Self.certificatePEM), Self.bytes(Self.certificatePEM, RSATests.privatePEM),
-            Self.bytes("a comment\n", Self.foreignPEM, Self.certificatePEM, Self.foreignPEM, RSATests.privatePEM),
+            Self.bytes(RSATestKey.privatePEM, RSATestKey.certificatePEM),
+            Self.bytes(RSATestKey.certificatePEM, RSATestKey.privatePEM),
+            Self.bytes(
+                "a comment\n", Self.foreignPEM, RSATestKey.certificatePEM, Self.foreignPEM, RSATestKey.privatePEM),
         ]
         for file in files {
             let identity = try CertifiedKey(file: file)
-            #expect(hex(SHA256.hash(identity.certificate)) == Self.fingerprint)
-            #expect(try identity.key.pem() == RSATests.privatePEM)
+            #expect(hex(SHA256.hash(identity.certificate)) == RSATestKey.fingerprint)
+            #expect(try identity.key.pem() == RSATestKey.privatePEM)
         }
     }
 
     @Test func filesThatLackOneOfThem() throws {
         for file in [
-            [], Self.bytes(RSATests.privatePEM), Self.bytes(Self.certificatePEM),
-            Self.bytes(RSATests.privatePEM, Self.foreignPEM), [0x30, 0x82, 0, 0],
+            [], Self.bytes(RSATestKey.privatePEM), Self.bytes(RSATestKey.certificatePEM),
+            Self.bytes(RSATestKey.privatePEM, Self.foreignPEM), [0x30, 0x82, 0, 0],
         ] {
             #expect(throws: CryptographyError.self) { try CertifiedKey(file: file) }
         }
         let error = try #require(throws: CryptographyError.self) {
-            try CertifiedKey(file: Self.bytes(RSATests.privatePEM, Self.foreignPEM))
+            try CertifiedKey(file: Self.bytes(RSATestKey.privatePEM, Self.foreignPEM))
         }
         #expect(error.message.contains("no certificate"))
     }
 
     @Test func protectedKeys() throws {
-        let file = Self.bytes(Self.certificatePEM, Self.protectedPEM)
-        #expect(try CertifiedKey(file: file, password: Secret("canary-pass")).key.pem() == RSATests.privatePEM)
+        let file = Self.bytes(RSATestKey.certificatePEM, Self.protectedPEM)
+        #expect(try CertifiedKey(file: file, password: Secret("canary-pass")).key.pem() == RSATestKey.privatePEM)
         #expect(throws: CryptographyError.self) { try CertifiedKey(file: file, password: Secret("another")) }
         let error = try #require(throws: CryptographyError.self) { try CertifiedKey(file: file) }
         #expect(error.code == .encryptedKey)
     }
 
-    // Made by OpenSSL's command for the key of `RSATests`, and for another one.
-
-    static let fingerprint = "8038858216e7f95fff72e1644ba3b43ed0f70e24686619d3856c355db9ea71b3"
-
-    static let certificatePEM = """
-        -----BEGIN CERTIFICATE-----
-        MIIDEzCCAfugAwIBAgIUFTJoutZyv6BQEBPtUfHyic95DHIwDQYJKoZIhvcNAQEL
-        BQAwGDEWMBQGA1UEAwwNbG9ja3N0ZXAtdGVzdDAgFw0yNjExMjExODAzMzBaGA8y
-        MTI2MTAyODE4MDMzMFowGDEWMBQGA1UEAwwNbG9ja3N0ZXAtdGVzdDCCASIwDQYJ
-        KoZIhvcNAQEBBQADggEPADCCAQoCggEBAKH4Fgri48m0Zc6NLWViYzYrkn2+KeHw
-        JHf8FiXMkKE244vZNJfFtupj3XcR5nx0KflWsPuKjwia3EtpiTzBMz9T7dAZuHeE
-        JS/skU/khXdpWUvqQoDTLA9Vv2KUTxMDlrxum99uvdK9o2eO7KDGaPcBs42/+zjI
-        NCzi/m0n+t5KWkh0l53Uuc+a3sTHWwWFLCwPXvilwXUDkvlE6O1kwRDGtkdgmqR4
-        OuucbJrXVTEwUGOLg2Zcb296gqOWcCofZBuC0+vyOSIZSR+2hocsVxb1Cvg1jZqL
-        nRfDQHKPf4fYmhjY/KtnrYRZDC7PdZM5NjwHA01vYG+eIeBUVsrl6aECAwEAAaNT
-        MFEwHQYDVR0OBBYEFDMYiI+nv4OQzd7TXVSJ6VFjGdrZMB8GA1UdIwQYMBaAFDMY
-        iI+nv4OQzd7TXVSJ6VFjGdrZMA8GA1UdEwEB/wQFMAMBAf8wDQYJKoZIhvcNAQEL
-        BQADggEBAIDyJjVT2Rqkx4Cu9KI2PIbOpR66e/RtDdHbFGUCzKfIteDK8kXrEhSm
-        SeZTPw6RcR/yG06MQbKcncp/HqCda8153DSbzgGcyVjT4AV0pJGZQKMBSajAr3Zy
-        MZGa4uX4bK61u9yl11nnqxJBRVn864SYjSEjH8ZPM8Ao67nYy3/5xLiNAP/V7S8J
-        dUjSA7aQTSB3nulpTBeSC8+9dozI9wwwSAAZoV6HXUr7JzePcsmo/Pu6tGB1icg9
-        UYHR4SddxKfUNDOrxvhHrIZxGOno+TvIK+bbusW6XYrB7kP76I1Wupnz7j6zpSIk
-        8OpS7ZuZqbYYsmxjD54obxVX6+ulgsQ=
-        -----END CERTIFICATE-----
-
-        """
+    // Made by OpenSSL's command for the key of `RSATestKey`, and for another one.
 
     static let foreignPEM = """
         -----BEGIN CERTIFICATE-----

@@ -1,5 +1,6 @@
 import CKernels
 import Digests
+import TestFixtures
 import Testing
 
 /// The published values, and every kernel of this processor against the tables.

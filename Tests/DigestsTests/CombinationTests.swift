@@ -1,4 +1,5 @@
 import Digests
+import TestFixtures
 import Testing
 
 struct CombinationTests {

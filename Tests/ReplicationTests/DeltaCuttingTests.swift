@@ -1,6 +1,7 @@
 import Digests
 import Manifests
 import Replication
+import TestFixtures
 import Testing
 
 /// Where content is cut: always alike, within bounds, and again as before soon after a change.

@@ -2,6 +2,7 @@ import Manifests
 import ObjectStores
 import Replication
 import ReplicationModel
+import TestFixtures
 import Testing
 
 /// What is sent when large objects change, and that they are always equal afterwards.

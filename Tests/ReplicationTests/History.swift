@@ -3,6 +3,7 @@ import Manifests
 import ObjectStores
 import Replication
 import ReplicationModel
+import TestFixtures
 import Testing
 
 /// A random history of one pair: edits on both sides, runs with faults, kills, lost ledgers; then peace, and a clean run.
@@ -280,5 +281,13 @@ struct History {
             guard try await !model.target.listParts(of: upload.session).isEmpty else { continue }
             found.append("seed \(seed): an upload of \(upload.session.key) is left open")
         }
+    }
+}
+
+extension SeededRandom {
+    /// Contents of lengths at which the engine changes what it does.
+    mutating func bytes() -> [UInt8] {
+        let count = pick([0, 5, 20, 64, 65, 100, 200])
+        return (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
     }
 }

@@ -1,4 +1,5 @@
 import Synchronization
+import TestFixtures
 
 /// Runs the jobs of one history one at a time, in an order that the seed decides: every interleaving has its seeds, and a seed gives the
 /// same one again.

@@ -1,6 +1,7 @@
 import ObjectStores
 import ReplicationModel
 import Synchronization
+import TestFixtures
 
 /// The faults of one run of a history: each follows from the seed, the side, the call, the key and how often it was made.
 final class HistoryFaults: Sendable {

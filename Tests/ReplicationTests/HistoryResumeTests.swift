@@ -2,6 +2,7 @@ import Buffers
 import ObjectStores
 import Replication
 import ReplicationModel
+import TestFixtures
 import Testing
 
 /// Runs that are killed again and again, at any call of a store, without another fault: I4.

@@ -4,6 +4,7 @@ import ObjectStores
 import Replication
 import ReplicationModel
 import Synchronization
+import TestFixtures
 import Testing
 
 /// Histories of a writer, a reader, faults and kills from seeds. Another range of them: `LOCKSTEP_HISTORY_SEED=1000`.

@@ -3,6 +3,7 @@ import Manifests
 import ObjectStores
 import Replication
 import ReplicationModel
+import TestFixtures
 
 /// A random history of a pair whose target shows writes by commits: edits on both sides, runs that are killed at a call or around a
 /// commit, commits that fail or keep only a part; then peace.

@@ -3,6 +3,7 @@ import Manifests
 import ObjectStores
 import Replication
 import ReplicationModel
+import TestFixtures
 import Testing
 
 /// I8: two runs over one pair at the same time, each with a ledger of its own, as when a state was copied to another machine.

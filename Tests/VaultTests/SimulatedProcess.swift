@@ -1,6 +1,7 @@
 import ObjectStores
 import ReplicationModel
 import Synchronization
+import TestFixtures
 
 /// One process of a simulated history: it runs until it comes to a call of the store at which it pauses, and goes on when it is its turn
 /// again. Killed, it has done what it had done until then; a request that was on its way may still arrive.

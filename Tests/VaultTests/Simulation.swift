@@ -2,6 +2,7 @@ import ChunkPipeline
 import ObjectStores
 import ReplicationModel
 import Synchronization
+import TestFixtures
 import Vault
 
 /// A random history of one vault: writers on several machines, collectors, pruning and readers, each paused, failed and killed at any call

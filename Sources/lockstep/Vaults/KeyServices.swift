@@ -70,7 +70,8 @@ struct KeyServices: Sendable {
     }
 
     private func aws(_ key: String, _ identity: AWSIdentity) throws(StoreError) -> any KeyService {
-        let (endpoint, region) = try AWSServiceAddress.configured(.kms, environment: environment)
+        let (endpoint, region) = try AWSServiceAddress.configured(
+            .kms, environment: environment, profile: identity.profile)
         guard let credentials = try credentials.aws(identity, region: nil) else { throw anonymous }
         return try AWSKeyService(
             key: key, region: key.hasPrefix("arn:") ? nil : region, endpoint: endpoint, credentials: credentials,
@@ -105,7 +106,8 @@ struct KeyServices: Sendable {
                 message: "set VAULT_ADDR to the server's URL, such as https://vault.example.org:8200")
         }
         let namespace = environment["VAULT_NAMESPACE"].flatMap { $0.isEmpty ? nil : $0 }
-        let server = try HashiCorpVault(endpoint: endpoint, namespace: namespace, transport: transport)
+        let server = try HashiCorpVault(
+            endpoint: endpoint, namespace: namespace, transport: transport, now: seconds)
         let source = try HashiCorpCredentials.source(environment: environment)
         let provider = HashiCorpCredentials(source, server: server, now: seconds)
         return try HashiCorpKeyService(

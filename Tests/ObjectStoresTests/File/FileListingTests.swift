@@ -1,6 +1,7 @@
 import Foundation
 import ObjectStores
 import ReplicationModel
+import TestFixtures
 import Testing
 
 @Suite struct FileListingTests {

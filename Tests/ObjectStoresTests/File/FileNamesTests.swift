@@ -1,5 +1,6 @@
 import ObjectStores
 import ReplicationModel
+import TestFixtures
 import Testing
 
 @Suite struct FileNamesTests {

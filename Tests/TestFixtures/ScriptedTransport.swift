@@ -1,20 +1,20 @@
 import Buffers
 import Digests
-import HTTPTransport
+package import HTTPTransport
 import Synchronization
 
 /// A transport without a network: keeps what it was asked and answers what the test says.
-final class ScriptedTransport: HTTPTransport {
-    struct Reply: Sendable {
-        var status: Int
-        var headers: HTTPHeaders
-        var body: [UInt8]
+package final class ScriptedTransport: HTTPTransport {
+    package struct Reply: Sendable {
+        package var status: Int
+        package var headers: HTTPHeaders
+        package var body: [UInt8]
 
-        init(_ status: Int, _ headers: HTTPHeaders = [:], body: String = "") {
+        package init(_ status: Int, _ headers: HTTPHeaders = [:], body: String = "") {
             self.init(status, headers, bytes: Array(body.utf8))
         }
 
-        init(_ status: Int, _ headers: HTTPHeaders = [:], bytes: [UInt8]) {
+        package init(_ status: Int, _ headers: HTTPHeaders = [:], bytes: [UInt8]) {
             self.status = status
             self.headers = headers
             self.body = bytes
@@ -22,25 +22,33 @@ final class ScriptedTransport: HTTPTransport {
     }
 
     private let answer: @Sendable (HTTPRequest, Int) throws(HTTPFailure) -> Reply
+    private let before: @Sendable (HTTPRequest) async -> Void
     private let log = Mutex<[HTTPRequest]>([])
 
-    /// - Parameter answer: gets each request and its number from 0.
-    init(_ answer: @escaping @Sendable (HTTPRequest, Int) throws(HTTPFailure) -> Reply) {
+    /// - Parameters:
+    ///   - answer: gets each request and its number from 0.
+    ///   - before: awaited before each answer, for tests that say in which order things happen.
+    package init(
+        _ answer: @escaping @Sendable (HTTPRequest, Int) throws(HTTPFailure) -> Reply,
+        before: @escaping @Sendable (HTTPRequest) async -> Void = { _ in }
+    ) {
         self.answer = answer
+        self.before = before
     }
 
     /// Answers in order, the last reply for all that follow.
-    convenience init(_ replies: Reply...) {
+    package convenience init(_ replies: Reply...) {
         self.init { _, number in replies[min(number, replies.count - 1)] }
     }
 
-    var requests: [HTTPRequest] { log.withLock { $0 } }
+    package var requests: [HTTPRequest] { log.withLock { $0 } }
 
-    func send(_ request: HTTPRequest, into sink: HTTPSink) async throws(HTTPFailure) -> HTTPResponse {
+    package func send(_ request: HTTPRequest, into sink: HTTPSink) async throws(HTTPFailure) -> HTTPResponse {
         let number = log.withLock { log in
             log.append(request)
             return log.count - 1
         }
+        await before(request)
         let reply = try answer(request, number)
         if case .buffer(let buffer, let limit) = sink, (200..<300).contains(reply.status) {
             guard reply.body.count <= limit else {
@@ -58,11 +66,11 @@ final class ScriptedTransport: HTTPTransport {
 
 extension HTTPRequest {
     /// The part of the URL after the host.
-    var target: String {
+    package var target: String {
         String(url.drop { $0 != ":" }.dropFirst(3).drop { $0 != "/" })
     }
 
-    var bodyText: String {
+    package var bodyText: String {
         var bytes: [UInt8] = []
         for segment in body.segments {
             switch segment {

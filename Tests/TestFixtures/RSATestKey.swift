@@ -1,8 +1,11 @@
 /// The key of RFC 7515, appendix A.2, and a certificate for it that OpenSSL's command made.
-enum AzureTestKey {
-    static let thumbprint = "gDiFghbn-V__cuFkS6O0PtD3DiRoZhnThWw1XbnqcbM"
+package enum RSATestKey {
+    /// SHA-256 of the certificate's DER.
+    package static let fingerprint = "8038858216e7f95fff72e1644ba3b43ed0f70e24686619d3856c355db9ea71b3"
+    /// The same in base64url, as tokens name it.
+    package static let thumbprint = "gDiFghbn-V__cuFkS6O0PtD3DiRoZhnThWw1XbnqcbM"
 
-    static let certificatePEM = """
+    package static let certificatePEM = """
         -----BEGIN CERTIFICATE-----
         MIIDEzCCAfugAwIBAgIUFTJoutZyv6BQEBPtUfHyic95DHIwDQYJKoZIhvcNAQEL
         BQAwGDEWMBQGA1UEAwwNbG9ja3N0ZXAtdGVzdDAgFw0yNjExMjExODAzMzBaGA8y
@@ -25,7 +28,7 @@ enum AzureTestKey {
 
         """
 
-    static let privatePEM = """
+    package static let privatePEM = """
         -----BEGIN PRIVATE KEY-----
         MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCh+BYK4uPJtGXO
         jS1lYmM2K5J9vinh8CR3/BYlzJChNuOL2TSXxbbqY913EeZ8dCn5VrD7io8ImtxL
