@@ -33,7 +33,7 @@ struct AzureServerFacts: Sendable {
         // A broken server may name another time with every reply.
         guard notes.count < Self.noteLimit else { return }
         notes.append(
-            "this machine's clock is \(abs(offset)) seconds \(offset > 0 ? "behind" : "ahead of") the server's; requests are dated by the server's"
+            "this machine's clock is \(Duration.seconds(abs(offset)).text) \(offset > 0 ? "behind" : "ahead of") the server's; requests are dated by the server's"
         )
     }
 

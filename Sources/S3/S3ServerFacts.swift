@@ -1,4 +1,5 @@
 import AWS
+import ReplicationModel
 
 /// What a store has learned about its server while it talked to it.
 ///
@@ -71,7 +72,7 @@ struct S3ServerFacts: Sendable {
     mutating func learn(clockOffset: Int64) {
         guard clockOffset != self.clockOffset else { return }
         note(
-            "this machine's clock differs from the server's by \(clockOffset) seconds; "
+            "this machine's clock differs from the server's by \(Duration.seconds(abs(clockOffset)).text); "
                 + "requests are signed with the server's time"
         )
         self.clockOffset = clockOffset

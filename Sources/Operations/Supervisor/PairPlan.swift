@@ -28,7 +28,7 @@ package struct PairPlan: Sendable, Hashable {
     // MARK: What the schedule promises
 
     /// Moments in windows without runs that are passed over in search of one that is not.
-    private static let maxMoments = 400
+    private static let maxMoments = 60
 
     /// The first moment after this one at which a run over listings really begins: when it is due, or at the end of the window without
     /// runs in which it was due, if it is made up for.

@@ -14,10 +14,12 @@ struct ClockProbe: DoctorProbe {
         guard let ahead = Self.ahead(clock(), bench.written) else { return }
         let seconds = abs(ahead) / 1_000_000_000
         guard seconds > Self.tolerated else {
-            bench.tell(.ok, subject, "this machine's clock and the server's differ by \(seconds) seconds")
+            bench.tell(
+                .ok, subject, "this machine's clock and the server's differ by \(Duration.seconds(seconds).text)")
             return
         }
-        let text = "this machine's clock is \(seconds) seconds \(ahead > 0 ? "behind" : "ahead of") the server's"
+        let text =
+            "this machine's clock is \(Duration.seconds(seconds).text) \(ahead > 0 ? "behind" : "ahead of") the server's"
         bench.tell(
             .warning, subject, text,
             engine: seconds >= Self.refused
