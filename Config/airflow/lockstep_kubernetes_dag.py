@@ -13,9 +13,28 @@ from airflow.sdk import DAG, Asset
 from kubernetes.client import models as k8s
 
 
+#: Who takes tokens of the service account, for clouds that the cluster does not run in.
+AUDIENCES = {
+    "aws": "sts.amazonaws.com",
+    "azure": "api://AzureADTokenExchange",
+    "google": "//iam.googleapis.com/projects/111122223333/locations/global/workloadIdentityPools/lockstep/providers/cluster",
+}
+
+
+def token(path: str, audience: str) -> k8s.V1VolumeProjection:
+    source = k8s.V1ServiceAccountTokenProjection(path=path, audience=audience, expiration_seconds=3600)
+    return k8s.V1VolumeProjection(service_account_token=source)
+
+
 def lockstep(task_id: str, arguments: list[str], **options) -> KubernetesPodOperator:
     """A restricted pod that runs one command."""
-    mounts = {"config": "/etc/lockstep", "secrets": "/run/secrets/lockstep", "state": "/var/lib/lockstep", "tmp": "/tmp"}
+    mounts = {
+        "config": "/etc/lockstep",
+        "secrets": "/run/secrets/lockstep",
+        "tokens": "/run/secrets/tokens",
+        "state": "/var/lib/lockstep",
+        "tmp": "/tmp",
+    }
     return KubernetesPodOperator(
         task_id=task_id,
         name=f"lockstep-{task_id}",
@@ -47,6 +66,10 @@ def lockstep(task_id: str, arguments: list[str], **options) -> KubernetesPodOper
             k8s.V1Volume(
                 name="secrets",
                 secret=k8s.V1SecretVolumeSource(secret_name="lockstep-secrets", optional=True, default_mode=0o440),
+            ),
+            k8s.V1Volume(
+                name="tokens",
+                projected=k8s.V1ProjectedVolumeSource(sources=[token(*of) for of in AUDIENCES.items()]),
             ),
             k8s.V1Volume(
                 name="state",

@@ -83,7 +83,10 @@ package struct RateWindows: Sendable, Hashable {
         for window in windows {
             for day in Int64(-1)...8 {
                 for minute in [window.from, window.to] {
-                    edges.insert(clock.moments(of: midnight + day * 86400 + Int64(minute) * 60).first)
+                    let moments = clock.moments(of: midnight + day * 86400 + Int64(minute) * 60)
+                    edges.formUnion([moments.first, moments.last])
+                    // When the clock is set back, it is out of a window, or in it, once more.
+                    if let change = clock.change(from: moments.first, to: moments.last) { edges.insert(change) }
                 }
             }
         }

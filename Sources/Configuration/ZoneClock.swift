@@ -43,14 +43,22 @@ struct ZoneClock: Sendable, Hashable {
         case (false, true): return (local - after, local - after, true)
         case (false, false):
             // The clock is set forward between these two, once.
-            var early = local - after
-            var late = local - before
-            while late - early > 1 {
-                let middle = early + (late - early) / 2
-                if offset(at: middle) == after { late = middle } else { early = middle }
-            }
-            return (late, late, false)
+            let change = change(from: local - after, to: local - before) ?? local - before
+            return (change, change, false)
         }
+    }
+
+    /// The first moment after one at which the clock has been set to what it is at a later one, as near to each other that it is set once
+    /// at most; nil when it is not set between them.
+    func change(from early: Int64, to late: Int64) -> Int64? {
+        let after = offset(at: late)
+        guard early < late, offset(at: early) != after else { return nil }
+        var (early, late) = (early, late)
+        while late - early > 1 {
+            let middle = early + (late - early) / 2
+            if offset(at: middle) == after { late = middle } else { early = middle }
+        }
+        return late
     }
 
     /// The lowest and highest local times that any moment near this one can have.

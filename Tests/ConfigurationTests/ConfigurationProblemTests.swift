@@ -180,4 +180,13 @@ import Testing
         #expect(problems("  a: {source: s3://a, target: gs://b/x}\n  c: {source: s3://c, target: gs://b/y}").isEmpty)
         #expect(problems("  a: {source: s3://a, target: gs://b}\n  c: {source: gs://b, target: s3://c}").isEmpty)
     }
+
+    @Test func `pairs that take each other's events`() {
+        let queue = "events: {queue: \"https://sqs.eu-west-1.amazonaws.com/1/q\"}"
+        let found = fixture.problems(
+            "version: 1\npairs:\n  a: {source: s3://a/x, target: gs://x, \(queue)}\n  b: {source: s3://a/y, target: gs://y, \(queue)}"
+        )
+        #expect(
+            found.map { $0.hasPrefix("4:") && $0.contains("the pair 'a' reads the same queue") } == [true], "\(found)")
+    }
 }

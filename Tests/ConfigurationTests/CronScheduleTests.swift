@@ -132,6 +132,15 @@ struct RateWindowTests {
         ] {
             #expect(windows.nextChange(after: try moment(time)) == (try moment(expected)), "\(time)")
         }
+        // Half past two comes twice in the night to the 25th, and so does the window.
+        let twice = try RateWindows(
+            [RateWindow(days: "sun", from: "02:30", to: "04:00", rate: 0)], timeZone: "Europe/Berlin")
+        for (time, expected) in [
+            ("2026-10-25T00:10:00Z", "2026-10-25T00:30:00Z"), ("2026-10-25T00:30:00Z", "2026-10-25T01:00:00Z"),
+            ("2026-10-25T01:10:00Z", "2026-10-25T01:30:00Z"), ("2026-10-25T01:30:00Z", "2026-10-25T03:00:00Z"),
+        ] {
+            #expect(twice.nextChange(after: try moment(time)) == (try moment(expected)), "\(time)")
+        }
         #expect(try RateWindows().nextChange(after: 0) == nil)
         #expect(try RateWindows().allowance(at: 0) == .unlimited)
         // Two windows that meet with the same rate are one.

@@ -15,7 +15,9 @@ struct StatusPageTests {
         for outcome in outcomes {
             _ = record.end(outcome, of: PairWork(pair: name, kind: outcome.kind, trigger: .command))
         }
-        return (PairStatus(record: record), ServiceSetup.Place(source: source, target: "gs://b/", memory: 0))
+        return (
+            PairStatus(record: record), ServiceSetup.Place(source: source, target: "gs://b/", identity: name, memory: 0)
+        )
     }
 
     private func html(_ pairs: [(status: PairStatus, place: ServiceSetup.Place)]) -> String {

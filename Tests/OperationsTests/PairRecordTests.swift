@@ -149,6 +149,50 @@ struct PairRecordTests {
         #expect(record.lastSuccess == 360 && record.lastRun?.start == 350)
     }
 
+    @Test("a check that cannot finish takes back nothing of what the last one found")
+    func verdicts() {
+        var record = PairRecord(pair: "p")
+        _ = record.end(outcome(4, kind: .check, at: 100, verdict: .drift), of: work)
+        for number in 1...3 {
+            _ = record.end(outcome(75, kind: .check, at: 200, verdict: nil), of: work)
+            #expect(record.lastVerdict?.verdict == .drift && record.lastVerdict?.end == 110)
+            #expect(record.consecutiveCheckFailures == number && record.lastCheck?.exitCode == 75)
+        }
+        _ = record.end(outcome(0, kind: .check, at: 300, verdict: .inSync), of: work)
+        #expect(record.lastVerdict?.verdict == .inSync && record.consecutiveCheckFailures == nil)
+    }
+
+    @Test("what no channel took is told when the next run shows it still, and not when it is over")
+    func untold() {
+        var record = PairRecord(pair: "p")
+        #expect(record.end(outcome(3, at: 100), of: work) == [.failure])
+        record.noteUntold(.failure)
+        #expect(record.end(outcome(8, at: 150), of: work) == [])
+        #expect(record.end(outcome(3, at: 200), of: work) == [.failure])
+        #expect(record.end(outcome(3, at: 300), of: work) == [])
+        record.noteUntold(.failure)
+        #expect(record.end(outcome(0, at: 400), of: work) == [.recovery])
+        record.noteUntold(.recovery)
+        #expect(record.end(outcome(0, at: 500), of: work) == [.recovery])
+        #expect(record.end(outcome(0, at: 600), of: work) == [] && record.untold == nil)
+    }
+
+    @Test("what events asked for is owed until a run has listed that began later")
+    func reconciliation() {
+        var record = PairRecord(pair: "p")
+        func end(_ code: Int32, at moment: Int64, listed: Bool) {
+            var outcome = outcome(code, at: moment)
+            outcome.isListed = listed
+            _ = record.end(outcome, of: work)
+        }
+        record.reconciliationAsked = 100
+        end(0, at: 100, listed: true)
+        end(75, at: 101, listed: false)
+        #expect(record.reconciliationAsked == 100 && LastStarts(record).owesReconciliation)
+        end(0, at: 101, listed: true)
+        #expect(record.reconciliationAsked == nil && !LastStarts(record).owesReconciliation)
+    }
+
     @Test("counters only rise, and a run that was locked out changes nothing but its own")
     func totals() {
         var record = PairRecord(pair: "p")

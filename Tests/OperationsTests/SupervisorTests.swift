@@ -102,7 +102,7 @@ private struct Stage {
                 },
                 places: Dictionary(
                     uniqueKeysWithValues: pairs.map {
-                        ($0, ServiceSetup.Place(source: "s3://\($0)", target: "gs://t", memory: 7))
+                        ($0, ServiceSetup.Place(source: "s3://\($0)", target: "gs://t", identity: $0, memory: 7))
                     }),
                 parallel: 2, runner: runner, events: events))
     }

@@ -19,6 +19,17 @@ package struct Configuration: Sendable {
     package let notifications: [NotificationSettings]
 
     package func pair(_ name: String) -> PairConfiguration? { pairs.first { $0.name == name } }
+
+    /// Source and target in one text that changes when either becomes another place: a name at another service is one.
+    package func places(of pair: PairConfiguration) -> String {
+        [pair.source, pair.target].map { place in
+            let parts = [
+                place.location.description, place.cloudEndpoint(clouds).map { "at \($0)" },
+                place.snapshot.map { "snapshot \($0)" },
+            ]
+            return parts.compactMap(\.self).joined(separator: " ")
+        }.joined(separator: " to ")
+    }
 }
 
 package struct LogSettings: Sendable, Hashable {

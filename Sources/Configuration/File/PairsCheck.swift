@@ -22,6 +22,14 @@ struct PairsCheck {
                         + "each would delete or overwrite what the other has written"
                 problems.append(pair.problem(with: "target", what))
             }
+            // What one has taken off a queue the other never sees.
+            if let queue = pair.events?.queue, let other = pairs[..<index].first(where: { $0.events?.queue == queue }) {
+                problems.append(
+                    pair.problem(
+                        with: "events",
+                        "the pair '\(other.name)' reads the same queue, and each would lose what the other takes off it; "
+                            + "let the cloud send the events to a queue for each pair"))
+            }
         }
         return problems
     }

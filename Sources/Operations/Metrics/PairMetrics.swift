@@ -44,9 +44,13 @@ package enum PairMetrics {
             // Nobody knows when a killed one ended.
             status.record.lastRun.flatMap { $0.result == .killed ? nil : max(0, $0.end - $0.start) }
         },
-        Gauge("lockstep_pair_last_check_timestamp_seconds", "When the last check ended.") { status, _ in
-            status.record.lastCheck?.end
+        Gauge("lockstep_pair_last_check_timestamp_seconds", "When the last check ended that came to a verdict.") {
+            status, _ in
+            status.record.lastVerdict?.end
         },
+        Gauge(
+            "lockstep_pair_check_consecutive_failures", "Checks without a verdict since the last that came to one."
+        ) { status, _ in Int64(status.record.consecutiveCheckFailures ?? 0) },
         Gauge("lockstep_pair_next_run_timestamp_seconds", "When the next run begins.") { status, _ in status.nextRun },
         Gauge(
             "lockstep_pair_recovery_due_timestamp_seconds",
@@ -129,9 +133,9 @@ package enum PairMetrics {
     }
 
     private static func writeVerdicts(_ pairs: [PairStatus], _ page: inout PrometheusText) {
-        page.begin("lockstep_pair_check_verdict", .gauge, "1 for what the last check found.")
+        page.begin("lockstep_pair_check_verdict", .gauge, "1 for what the last check found that came to a verdict.")
         for status in pairs {
-            guard let found = status.record.lastCheck?.verdict else { continue }
+            guard let found = status.record.lastVerdict?.verdict else { continue }
             for verdict in PairOutcome.Verdict.allCases {
                 page.add(verdict == found ? 1 : 0, [label(status), ("verdict", verdict.rawValue)])
             }

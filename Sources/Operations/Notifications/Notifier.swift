@@ -42,21 +42,23 @@ package final class Notifier: Sendable {
         }
     }
 
-    /// Returns when every channel that wants the notice has it, or has been tried three times.
-    package func deliver(_ notice: Notice) async {
+    /// Returns when every channel that wants the notice has it, or has been tried three times; false when there are some and none has it.
+    package func deliver(_ notice: Notice) async -> Bool {
         let wanting = channels.withLock { $0.filter { $0.wants(notice) } }
-        await withTaskGroup(of: Void.self) { group in
+        let sent = await withTaskGroup(of: Bool.self) { group in
             for channel in wanting { group.addTask { await self.deliver(notice, through: channel) } }
+            return await group.reduce(into: 0) { if $1 { $0 += 1 } }
         }
+        return sent > 0 || wanting.isEmpty
     }
 
-    private func deliver(_ notice: Notice, through channel: NotificationChannel) async {
+    private func deliver(_ notice: Notice, through channel: NotificationChannel) async -> Bool {
         var problem = Problem("", isFinal: false)
         for attempt in 1...Self.attempts {
             do throws(Problem) {
                 try await attemptOnce(notice, channel)
                 count("sent", channel)
-                return
+                return true
             } catch {
                 problem = error
             }
@@ -67,6 +69,7 @@ package final class Notifier: Sendable {
         say(
             "notification \(channel.name) was not delivered (\(notice.event.rawValue) of pair \(notice.pair)): \(problem.text)"
         )
+        return false
     }
 
     private struct Problem: Error {

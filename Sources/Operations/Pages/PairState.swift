@@ -19,7 +19,7 @@ package enum PairState: Int, Sendable, CaseIterable, Comparable {
             self = .new
         } else if record.lastRun?.result == .limit || record.lastRun?.result == .interrupted {
             self = .incomplete
-        } else if record.lastCheck?.verdict == .unproven {
+        } else if record.lastVerdict?.verdict == .unproven {
             self = .unproven
         } else {
             self = .well

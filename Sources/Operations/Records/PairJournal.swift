@@ -29,6 +29,15 @@ package struct PairJournal: Sendable {
     package struct Entry: Sendable {
         package var outcome: PairOutcome
         package var notices: [Notice]
+        /// Whether what events have asked for is still to be done by a run over both listings.
+        package var owesReconciliation: Bool
+    }
+
+    /// Tells people; what no channel takes is kept for the next run's end.
+    package func deliver(_ notices: [Notice], through notifier: Notifier) async {
+        for notice in notices where await !notifier.deliver(notice) {
+            change(notice.pair) { $0.noteUntold(notice.event) }
+        }
     }
 
     /// A record that cannot be written costs its numbers, never the run.
@@ -48,7 +57,9 @@ package struct PairJournal: Sendable {
             }
         }
         log.write(Self.level(of: outcome.result), Self.sentence(outcome))
-        return Entry(outcome: outcome, notices: notices)
+        return Entry(
+            outcome: outcome, notices: notices,
+            owesReconciliation: work.kind == .sync && record?.1.reconciliationAsked != nil)
     }
 
     /// Accounts for runs of a pair that are not there any more and have not said how they ended.

@@ -37,6 +37,11 @@ package struct PairRecord: Sendable, Hashable, Codable {
         package var unprovenObjects: Int
     }
 
+    package struct LastVerdict: Sendable, Hashable, Codable {
+        package var end: Int64
+        package var verdict: PairOutcome.Verdict
+    }
+
     package var version = PairRecord.currentVersion
     package var pair: String
     /// Source and target of everything that is known here.
@@ -46,6 +51,13 @@ package struct PairRecord: Sendable, Hashable, Codable {
     package var checking: Running?
     package var lastRun: LastRun?
     package var lastCheck: LastCheck?
+    /// The newest check that came to a verdict: a later one that could not finish takes nothing of it back.
+    package var lastVerdict: LastVerdict?
+    package var consecutiveCheckFailures: Int?
+    /// When events last told of what only a run over both listings can settle; nil once one has that began later.
+    package var reconciliationAsked: Int64?
+    /// Of which nobody has been told yet, though every channel was tried.
+    package var untold: [PairEvent]?
     /// When the first run over listings began.
     package var firstRun: Int64?
     /// When the newest run that went through ended.
@@ -73,6 +85,7 @@ package struct PairRecord: Sendable, Hashable, Codable {
         guard let places, places != self.places else { return }
         if self.places != nil {
             (lastRun, lastCheck, lastSuccess, recoveryPoint, firstRun) = (nil, nil, nil, nil, nil)
+            (lastVerdict, consecutiveCheckFailures) = (nil, nil)
             (sourceObjects, sourceBytes, unverifiedObjects) = (nil, nil, nil)
         }
         self.places = places
@@ -97,11 +110,37 @@ package struct PairRecord: Sendable, Hashable, Codable {
         if self[work.kind]?.traceId == work.trace.traceID { self[work.kind] = nil }
         // The run that held the pair writes about itself.
         if outcome.result == .locked { return [] }
+        let events: [PairEvent]
         switch outcome.kind {
         case .events: return []
-        case .sync: return endSync(outcome, work)
-        case .check: return endCheck(outcome)
+        case .sync: events = endSync(outcome, work)
+        case .check: events = endCheck(outcome)
         }
+        return events + takeUntold(after: outcome).filter { !events.contains($0) }
+    }
+
+    /// Of what nobody was told, that which this outcome shows to be so still. What is over is forgotten.
+    private mutating func takeUntold(after outcome: PairOutcome) -> [PairEvent] {
+        guard let events = untold else { return [] }
+        let isWell = runFailure.since == nil && checkFailure.since == nil && drift.since == nil
+        var due: [PairEvent] = []
+        untold = events.filter { event in
+            let isDue =
+                switch event {
+                case .failure: outcome.result.isFailure && outcome.verdict == nil
+                case .drift: outcome.verdict == .drift
+                case .recovery: outcome.result == .success
+                }
+            if isDue { due.append(event) }
+            return !isDue && isWell == (event == .recovery)
+        }
+        if untold?.isEmpty == true { untold = nil }
+        return due
+    }
+
+    /// Notes that no channel has taken what people should have been told.
+    package mutating func noteUntold(_ event: PairEvent) {
+        if untold?.contains(event) != true { untold = (untold ?? []) + [event] }
     }
 
     private mutating func endSync(_ outcome: PairOutcome, _ work: PairWork) -> [PairEvent] {
@@ -118,6 +157,8 @@ package struct PairRecord: Sendable, Hashable, Codable {
             unverifiedObjects = counts.failedObjects + counts.skippedObjects + counts.leftObjects
         }
         if outcome.movesRecoveryPoint { recoveryPoint = outcome.start }
+        // What was asked for in the second in which the run began may have come after it had looked.
+        if outcome.isListed, let asked = reconciliationAsked, asked < outcome.start { reconciliationAsked = nil }
         if outcome.result == .success {
             lastSuccess = outcome.end
             consecutiveFailures = 0
@@ -134,8 +175,11 @@ package struct PairRecord: Sendable, Hashable, Codable {
             message: outcome.message, unprovenObjects: outcome.unprovenObjects)
         guard let verdict = outcome.verdict else {
             guard outcome.result.isFailure else { return [] }
+            consecutiveCheckFailures = (consecutiveCheckFailures ?? 0) + 1
             return checkFailure.raise(at: outcome.end) ? [.failure] : []
         }
+        lastVerdict = LastVerdict(end: outcome.end, verdict: verdict)
+        consecutiveCheckFailures = nil
         unverifiedObjects = outcome.unprovenObjects
         var events: [PairEvent] = []
         if checkFailure.clear() { events.append(.recovery) }

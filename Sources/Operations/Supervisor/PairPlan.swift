@@ -67,6 +67,8 @@ package struct PairPlan: Sendable, Hashable {
 package struct LastStarts: Sendable, Hashable {
     package var sync: Int64?
     package var check: Int64?
+    /// Whether events have told of what only a run over both listings can settle.
+    package var owesReconciliation = false
 
     package init(sync: Int64? = nil, check: Int64? = nil) {
         self.sync = sync
@@ -81,5 +83,6 @@ package struct LastStarts: Sendable, Hashable {
         sync = record.lastRun.flatMap { isDone($0.exitCode) ? $0.start : nil }
         // A pair that was never checked has nothing to make up for; one whose check was ended has.
         check = record.lastCheck.map { isDone($0.exitCode) ? $0.start : 0 }
+        owesReconciliation = record.reconciliationAsked != nil
     }
 }

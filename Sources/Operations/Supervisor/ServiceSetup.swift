@@ -1,21 +1,21 @@
 /// What a configuration asks of the daemon.
 package struct ServiceSetup: Sendable {
     /// What people and metrics are told of a pair.
-    package struct Place: Sendable, Hashable, CustomStringConvertible {
+    package struct Place: Sendable, Hashable {
         package var source: String
         package var target: String
+        /// Both, with what else tells places apart that have one name. What is known of a pair is of these.
+        package var identity: String
         /// Bytes that a run may hold in buffers.
         package var memory: Int
 
         /// Of a pair that nobody knows any more.
-        static let unknown = Place(source: "", target: "", memory: 0)
+        static let unknown = Place(source: "", target: "", identity: "", memory: 0)
 
-        /// Both in one text.
-        package var description: String { "\(source) \(target)" }
-
-        package init(source: String, target: String, memory: Int) {
+        package init(source: String, target: String, identity: String, memory: Int) {
             self.source = source
             self.target = target
+            self.identity = identity
             self.memory = memory
         }
     }

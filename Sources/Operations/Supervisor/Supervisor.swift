@@ -134,7 +134,7 @@ package final class Supervisor: Sendable {
     }
 
     private func places(of pair: String) -> String? {
-        state.withLock { $0.setup?.places[pair]?.description }
+        state.withLock { $0.setup?.places[pair]?.identity }
     }
 
     // MARK: The loop
@@ -183,7 +183,7 @@ package final class Supervisor: Sendable {
             group.cancelAll()
             for reader in state.withLock({ $0.readers.values.map(\.task) }) { reader.cancel() }
         }
-        if !notices.isEmpty { group.addTask { for notice in notices { await self.notifier.deliver(notice) } } }
+        if !notices.isEmpty { group.addTask { await self.journal.deliver(notices, through: self.notifier) } }
         for action in actions {
             switch action {
             case .start(let pair, .events, _): grant(pair)
@@ -215,7 +215,7 @@ package final class Supervisor: Sendable {
     private func start(_ work: PairWork, _ group: inout DiscardingTaskGroup) {
         group.addTask {
             let entry = await self.perform(work)
-            for notice in entry?.notices ?? [] { await self.notifier.deliver(notice) }
+            await self.journal.deliver(entry?.notices ?? [], through: self.notifier)
         }
     }
 
@@ -234,6 +234,9 @@ package final class Supervisor: Sendable {
         }
         state.withLock { $0.live[work.pair] = nil }
         send(.ended(pair: work.pair, kind: work.kind, wasLocked: entry.outcome.result == .locked))
+        if entry.owesReconciliation, [.temporary, .limit, .interrupted].contains(entry.outcome.result) {
+            send(.reconciliationWanted(pair: work.pair))
+        }
         return entry
     }
 
@@ -245,8 +248,10 @@ package final class Supervisor: Sendable {
         let loop = EventLoop(
             source: source, time: time, log: log.about(pair: pair), run: { keys in await self.copy(keys, of: pair) },
             report: { counts, needsReconciliation in
+                // Before the message goes off its queue, so that a crash forgets it neither here nor there.
                 self.journal.change(pair) { record in
                     for (result, count) in counts { record.totals.add(result, count) }
+                    if needsReconciliation { record.reconciliationAsked = self.time.nowSeconds() }
                 }
                 if needsReconciliation { self.send(.reconciliationWanted(pair: pair)) }
             })

@@ -142,6 +142,7 @@ package struct SupervisorState: Sendable {
                 var pair = Pair(plan: plan)
                 pair.sync = task(plan.schedule, plan.seed, last.sync, isOwedAnew: true)
                 pair.check = task(plan.check, plan.seed, last.check, isOwedAnew: false)
+                pair.wantsReconciliation = last.owesReconciliation
                 pairs[plan.name] = pair
             }
         }

@@ -27,7 +27,8 @@ struct CheckRun {
     private func compare(_ place: PairRequest.Place, _ options: CheckOptions) async throws -> CheckReport {
         let pace = Pace(
             try request.windows ?? RateWindows(otherwise: request.settings.limits.rate?.bytes), time: context.time)
-        guard pace.untilClosing != .zero else {
+        let closing = pace.untilClosing
+        guard closing != .zero else {
             throw CommandFailure(.limit, "nothing runs now: a window with rate 0 is open")
         }
         let pacing = Task { await pace.keep() }
@@ -40,11 +41,37 @@ struct CheckRun {
             request.settings.usesLedger
             ? try PairLedger.openForReading(state: request.state, source: source, target: target, context: context)
             : nil
-        var report = await compare(source, target, ledger, options)
+        var (report, windowBegan) = await compare(source, target, ledger, options, for: closing)
+        if windowBegan, report.exitCode != context.interruption.exitCode {
+            report.exitCode = ExitStatus.limit.rawValue
+            report.notices.append("the check ended because a window without runs began")
+        }
         report.source = source.location.description
         report.hasLedger = ledger != nil
         try ledger?.close()
         return report
+    }
+
+    /// The same, ended like by an interruption when its time is up.
+    private func compare(
+        _ source: OpenStore, _ target: OpenStore, _ ledger: (any LedgerReader)?, _ options: CheckOptions,
+        for time: Duration?
+    ) async -> (CheckReport, endedByTime: Bool) {
+        guard let time else { return (await compare(source, target, ledger, options), false) }
+        let work = Task { await compare(source, target, ledger, options) }
+        let bell = Task {
+            try await context.time.sleep(for: time)
+            work.cancel()
+        }
+        let report = await withTaskCancellationHandler {
+            await work.value
+        } onCancel: {
+            work.cancel()
+        }
+        bell.cancel()
+        let hasRung = await bell.result
+        if case .success = hasRung { return (report, report.summary.failure?.code == .cancelled) }
+        return (report, false)
     }
 
     /// The source cloud may be down: what was last published at the target stands for it.

@@ -41,20 +41,33 @@ struct PairRun {
         if !request.target.location.isVault { options.refusal = refusesVaults(target.location) }
         for notice in notices { observer.handle(.notice(notice)) }
         let pool = BufferPool(limit: parts)
+        let pacing = Task { await pace.keep() }
+        defer { pacing.cancel() }
         let pair = try await PairState.open(request.state, source: source, target: target, context: context)
+        var report: RunReport
+        do {
+            report = try await leased(pair, source, target, options, pool)
+        } catch {
+            // This process may live on, as the daemon does: a lease that it kept would lock out the next run.
+            try? await pair.close()
+            throw error
+        }
+        try await pair.close()
+        report.windowBegan = endsByWindow && report.summary.stop == .maxDuration
+        return report
+    }
+
+    private func leased(
+        _ pair: PairState, _ source: OpenStore, _ target: OpenStore, _ options: ReplicationOptions, _ pool: BufferPool
+    ) async throws -> RunReport {
         let observer = observer
         let manifest = try await PairManifest.open(
             request, source: source, target: target, pool: pool, context: context,
             say: { observer.handle(.notice($0)) })
-        let run = LeasedRun(
+        return try await LeasedRun(
             source: source, target: target, pair: pair, manifest: manifest, options: options, pool: pool,
-            observer: observer, watch: watch, context: context)
-        let pacing = Task { await pace.keep() }
-        defer { pacing.cancel() }
-        var report = try await run.report()
-        report.windowBegan = endsByWindow && report.summary.stop == .maxDuration
-        try await pair.close()
-        return report
+            observer: observer, watch: watch, context: context
+        ).report()
     }
 
     private var runFolder: String {

@@ -8,10 +8,12 @@ struct RunJournal {
     private let journal: PairJournal
     private let notifier: Notifier
     private let context: CommandContext
+    private let configuration: Configuration
 
     /// - Parameter textfile: `--metrics-textfile`.
     init(_ configuration: Configuration, textfile: String?, context: CommandContext) {
         self.context = context
+        self.configuration = configuration
         var settings = configuration.log
         // On a terminal the run itself says what people want to know.
         if settings.format == .text, settings.level != .error { settings.level = .warning }
@@ -33,11 +35,11 @@ struct RunJournal {
         let start = time.nowSeconds()
         let work = PairWork(
             pair: pair.name, kind: kind, trigger: .command,
-            places: "\(pair.pair.source.location) \(pair.pair.target.location)")
+            places: configuration.places(of: pair.pair))
         let entry = await journal.accompany(work) {
             Operations.PairOutcome(await run(), kind: kind, start: start, end: time.nowSeconds())
         }
-        for notice in entry.notices { await notifier.deliver(notice) }
+        await journal.deliver(entry.notices, through: notifier)
         return entry.outcome.exitCode
     }
 }

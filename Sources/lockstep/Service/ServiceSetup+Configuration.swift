@@ -23,7 +23,7 @@ extension ServiceSetup {
                         pair.name,
                         Place(
                             source: pair.source.location.description, target: pair.target.location.description,
-                            memory: memory)
+                            identity: configuration.places(of: pair), memory: memory)
                     )
                 }, uniquingKeysWith: { first, _ in first }),
             parallel: configuration.serve.parallelPairs,
