@@ -30,4 +30,11 @@ package enum CommandWords {
         if let word { words.append(word) }
         return words
     }
+
+    /// One word of a command line for people to copy; between quotation marks when a shell would take it for something else.
+    package static func quoted(_ word: String) -> String {
+        let isPlain =
+            !word.isEmpty && word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "+-./:=@_,%".contains($0)) }
+        return isPlain ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+    }
 }

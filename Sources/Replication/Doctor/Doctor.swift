@@ -21,6 +21,7 @@ package struct Doctor: Sendable {
     private let use: Use
     private let isReadOnly: Bool
     private let nonce: String
+    private let who: String
     private let time: any Timekeeper
     private let clock: @Sendable () -> ServerClock?
 
@@ -29,16 +30,18 @@ package struct Doctor: Sendable {
     ///   - around: the bucket that the location is a part of; nil where the location is all of it.
     ///   - isReadOnly: nothing is written; much remains unknown.
     ///   - nonce: makes the folder unguessable.
+    ///   - who: whose rights are looked at, for sentences.
     ///   - clock: the server's clock as its replies tell it.
     package init(
         store: any ObjectStore, around: (any ObjectStore)?, use: Use, isReadOnly: Bool, nonce: String,
-        time: any Timekeeper, clock: @escaping @Sendable () -> ServerClock? = { nil }
+        who: String = "the credentials", time: any Timekeeper, clock: @escaping @Sendable () -> ServerClock? = { nil }
     ) {
         once = store
         self.around = around
         self.use = use
         self.isReadOnly = isReadOnly
         self.nonce = nonce
+        self.who = who
         self.time = time
         self.clock = clock
     }
@@ -49,9 +52,8 @@ package struct Doctor: Sendable {
             maxAttempts: 3, maxRefusals: 3, base: .milliseconds(200), cap: .seconds(5), reserve: Double(Self.retries),
             earned: 0)
         let bench = DoctorBench(
-            store: RetryingStore(once, policy: policy, time: time), once: once, around: around, nonce: nonce,
-            time: time,
-            observer: observer)
+            store: RetryingStore(once, policy: policy, time: time), once: once, around: around, nonce: nonce, who: who,
+            time: time, observer: observer)
         if await run(ReachProbe(), bench) { await examine(bench) }
         // The clock is told by every reply, also by refusals.
         _ = await run(ClockProbe(clock: clock), bench)

@@ -55,6 +55,8 @@ final class DoctorBench: Sendable {
     /// Below the location; all keys of the examination are in it.
     let folder: ObjectKey
     let nonce: String
+    /// Whose rights are looked at, for sentences.
+    let who: String
     let time: any Timekeeper
     private let pool = BufferPool(limit: DoctorBench.memory)
     private let observer: @Sendable (DoctorFinding) -> Void
@@ -62,12 +64,13 @@ final class DoctorBench: Sendable {
 
     init(
         store: any ObjectStore, once: any ObjectStore, around: (any ObjectStore)?, nonce: String,
-        time: any Timekeeper, observer: @escaping @Sendable (DoctorFinding) -> Void
+        who: String, time: any Timekeeper, observer: @escaping @Sendable (DoctorFinding) -> Void
     ) {
         self.store = store
         self.once = once
         self.around = around
         self.nonce = nonce
+        self.who = who
         folder = ReservedKeys.doctorPrefix + ObjectKey(nonce + "/")
         self.time = time
         self.observer = observer

@@ -11,15 +11,23 @@ struct Connection: Sendable, Hashable {
     /// What the service encrypts new objects with, in its own words; nil leaves it to the bucket.
     var encryption: String?
     var vault = VaultAccess()
+    /// nil: the configuration does not name the place.
+    var origin: ConfiguredOrigin?
+
+    /// Something is said of where the service is, or which of its variables count.
+    var isAddressed: Bool { endpoint != nil || region != nil || profile != nil }
 
     /// Nothing is said about the service.
-    var isConventional: Bool {
-        endpoint == nil && region == nil && profile == nil && identity == nil && encryption == nil
-    }
+    var isConventional: Bool { !isAddressed && identity == nil && encryption == nil }
 }
 
-/// `--endpoint`, `--region`, `--profile` of the commands with one location, and what opens it if it is in a vault.
+/// `--endpoint`, `--region`, `--profile`, or `--cloud` of the commands with one location, and what opens it if it is in a vault.
 struct EndpointOptions: ParsableArguments {
+    @OptionGroup var file: ConfigurationOptions
+
+    @Option(help: ArgumentHelp("The cloud of the configuration file that serves it.", valueName: "name"))
+    var cloud: String?
+
     @Option(help: "The service's URL, e.g. http://127.0.0.1:9000; else AWS_ENDPOINT_URL_S3, STORAGE_EMULATOR_HOST, …")
     var endpoint: String?
 
@@ -50,16 +58,31 @@ struct EndpointOptions: ParsableArguments {
         connection.vault.state = root.state
         return connection
     }
+
+    /// The place that a command names.
+    func place(
+        _ text: String, _ context: CommandContext, as kind: ObjectLocation.Kind = .folder,
+        by connection: Connection? = nil
+    ) throws -> PairRequest.Place {
+        try NamedPlaces(file, clouds: [cloud], texts: [text], context)
+            .place(text, as: kind, connection ?? self.connection, cloud: cloud)
+    }
 }
 
 /// `--source-…` and `--target-…` of the commands with two.
 struct PairEndpointOptions: ParsableArguments {
+    @OptionGroup var file: ConfigurationOptions
+
+    @Option(help: ArgumentHelp("The cloud of the configuration file that the source is in.", valueName: "name"))
+    var sourceCloud: String?
     @Option(help: "The source service's URL, e.g. http://127.0.0.1:9000.")
     var sourceEndpoint: String?
     @Option(help: "The source's region (S3).")
     var sourceRegion: String?
     @Option(help: "The source's profile.")
     var sourceProfile: String?
+    @Option(help: ArgumentHelp("The cloud of the configuration file that the target is in.", valueName: "name"))
+    var targetCloud: String?
     @Option(help: "The target service's URL.")
     var targetEndpoint: String?
     @Option(help: "The target's region (S3).")
@@ -86,33 +109,47 @@ struct PairEndpointOptions: ParsableArguments {
         }
     }
 
-    /// The connections of a pair. What is said for both sides counts for those that are in vaults, and there must be one.
-    func connections(
-        source: ObjectLocation, target: ObjectLocation, state: String?
-    ) throws(CommandFailure) -> (source: Connection, target: Connection) {
-        if !source.isVault, !target.isVault, let option = VaultAccess(keys).options.first {
+    /// The places of a pair. What is said for both sides counts for those in vaults that the configuration file does not open, and there
+    /// must be one.
+    /// - Parameter state: what `--state` says.
+    func places(
+        source: String, target: String, in named: NamedPlaces, state: String?
+    ) throws(CommandFailure) -> (source: PairRequest.Place, target: PairRequest.Place) {
+        let places = (
+            source: try named.place(
+                source,
+                Connection(
+                    endpoint: sourceEndpoint, region: sourceRegion, profile: sourceProfile,
+                    vault: access(sourcePasswordFile, sourceKeyFile, state)),
+                cloud: sourceCloud, side: "source-"),
+            target: try named.place(
+                target,
+                Connection(
+                    endpoint: targetEndpoint, region: targetRegion, profile: targetProfile,
+                    vault: access(targetPasswordFile, targetKeyFile, state)),
+                cloud: targetCloud, side: "target-")
+        )
+        if !places.source.location.isVault, !places.target.location.isVault,
+            let option = VaultAccess(keys).options.first
+        {
             throw CommandFailure(
                 .usage, "\(option) opens a vault, and neither side is in one; write vault+s3://bucket/prefix")
         }
-        return (
-            Connection(
-                endpoint: sourceEndpoint, region: sourceRegion, profile: sourceProfile,
-                vault: access(of: source, sourcePasswordFile, sourceKeyFile, state)),
-            Connection(
-                endpoint: targetEndpoint, region: targetRegion, profile: targetProfile,
-                vault: access(of: target, targetPasswordFile, targetKeyFile, state))
-        )
+        return (opened(places.source), opened(places.target))
     }
 
-    private func access(
-        of location: ObjectLocation, _ passwordFile: String?, _ keyFile: String?, _ state: String?
-    ) -> VaultAccess {
-        let ownsKey = passwordFile != nil || keyFile != nil
-        var access = ownsKey || !location.isVault ? VaultAccess() : VaultAccess(keys)
-        if let passwordFile { access.passwordFile = passwordFile }
-        if let keyFile { access.keyFile = keyFile }
-        access.state = state
-        return access
+    private func access(_ passwordFile: String?, _ keyFile: String?, _ state: String?) -> VaultAccess {
+        VaultAccess(passwordFile: passwordFile, keyFile: keyFile, state: state)
+    }
+
+    /// With what is said for both sides.
+    private func opened(_ place: PairRequest.Place) -> PairRequest.Place {
+        guard place.location.isVault, !place.connection.vault.namesKey else { return place }
+        var place = place
+        place.connection.vault.passwordFile = keys.passwordFile
+        place.connection.vault.keyFile = keys.keyFile
+        place.connection.vault.kms = keys.kms
+        return place
     }
 }
 
@@ -159,13 +196,13 @@ struct CheckSnapshotOptions: ParsableArguments {
     var targetSnapshot: SnapshotArgument?
 
     /// `--snapshot` is about the source, or about the target when that alone is in a vault.
-    func apply(
-        to connections: inout (source: Connection, target: Connection), source: ObjectLocation, target: ObjectLocation
-    ) {
-        connections.source.vault.snapshot = self.source.chosen
-        connections.target.vault.snapshot = targetSnapshot
-        guard targetSnapshot == nil, self.source.sourceSnapshot == nil, !source.isVault, target.isVault else { return }
-        connections.target.vault.snapshot = self.source.snapshot
-        connections.source.vault.snapshot = nil
+    func apply(to places: inout (source: PairRequest.Place, target: PairRequest.Place)) {
+        places.source.connection.vault.snapshot = self.source.chosen
+        places.target.connection.vault.snapshot = targetSnapshot
+        guard targetSnapshot == nil, self.source.sourceSnapshot == nil, !places.source.location.isVault,
+            places.target.location.isVault
+        else { return }
+        places.target.connection.vault.snapshot = self.source.snapshot
+        places.source.connection.vault.snapshot = nil
     }
 }

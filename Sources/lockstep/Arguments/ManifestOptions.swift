@@ -8,6 +8,8 @@ struct ManifestOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("Publish the manifest there (at the target).", valueName: "location"))
     var control: String?
+    @Option(help: ArgumentHelp("The cloud of the configuration file that it is in.", valueName: "name"))
+    var controlCloud: String?
     @Option(help: "The control location's service URL.")
     var controlEndpoint: String?
     @Option(help: "The control location's region (S3).")

@@ -37,7 +37,8 @@ struct CatCommand: AsyncParsableCommand {
     }
 
     private func write(_ context: CommandContext) async throws -> Int32 {
-        let (opened, key) = try await context.openObject(object, endpoint.connection(snapshot))
+        let place = try endpoint.place(object, context, as: .object, by: endpoint.connection(snapshot))
+        let (opened, key) = try await context.openObject(place)
         let description = try await opened.store.head(key).object
         guard var rest = (range ?? .whole).resolved(size: description.size) else {
             throw CommandFailure(.usage, "\(object) has \(description.size) bytes; the range begins after its end")

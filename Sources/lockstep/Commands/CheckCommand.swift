@@ -69,25 +69,22 @@ struct CheckCommand: AsyncParsableCommand {
     }
 
     private func request(_ context: CommandContext) throws -> CheckRequest {
-        let path = limits.directory.state
-        let first = try context.location(first)
+        let named = try NamedPlaces(
+            endpoints.file, clouds: [endpoints.sourceCloud, endpoints.targetCloud],
+            texts: [first, second], context)
+        let path = limits.directory.state ?? named.state
+        var places = try endpoints.places(source: first, target: second ?? first, in: named, state: path)
         var request: CheckRequest
-        if let second {
-            let second = try context.location(second)
-            var connections = try endpoints.connections(source: first, target: second, state: path)
-            snapshots.apply(to: &connections, source: first, target: second)
-            request = CheckRequest(
-                source: .place(PairRequest.Place(location: first, connection: connections.source)),
-                target: PairRequest.Place(location: second, connection: connections.target), settings: settings)
+        if second != nil {
+            snapshots.apply(to: &places)
+            request = CheckRequest(source: .place(places.source), target: places.target, settings: settings)
         } else {
-            let connection = try endpoints.connections(source: first, target: first, state: path).target
-            var place = CheckRequest.PublishedPlace(trustKey: evidence.trustKey)
+            var published = CheckRequest.PublishedPlace(trustKey: evidence.trustKey)
             if let control = evidence.control {
-                place.control = PairRequest.Place(location: try context.location(control), connection: connection)
+                published.control = PairRequest.Place(
+                    location: try context.location(control), connection: places.target.connection)
             }
-            request = CheckRequest(
-                source: .manifest(place), target: PairRequest.Place(location: first, connection: connection),
-                settings: settings)
+            request = CheckRequest(source: .manifest(published), target: places.target, settings: settings)
         }
         if let file = filters.filesFrom { request.keys = .listed(in: file) }
         request.state = path

@@ -1,25 +1,25 @@
 import ArgumentParser
-import Cryptography
-import Digests
-import Foundation
-import ObjectStores
 import Replication
-import ReplicationModel
 
-/// `lockstep doctor LOCATION`: proves a place before its first use.
+/// `lockstep doctor LOCATION` and `lockstep doctor PAIR`: proves places before their first use.
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Asks a bucket or a directory for everything that the engine relies on, before its first use.",
+        abstract:
+            "Asks a bucket or a directory, or both sides of a pair, for everything that the engine relies on, before its first use.",
         discussion: """
             Small objects are written below .lockstep/doctor/ and removed again, and one of three parts (10 MiB in a cloud). --read-only
-            writes nothing, and says what it therefore cannot know.
+            writes nothing, and says what it therefore cannot know. A word without / and : is a pair of the configuration file: its source,
+            its target and where its manifest goes are asked as its runs will ask them, with their identities, keys and vaults. A directory
+            is written ./NAME.
 
             Exit code 0: usable, and what the engine does instead of what the server lacks is named. 3: usable, and something of the
             doctor's own could not be removed. 4: the server does something wrong that would endanger data. 75: it cannot be reached.
-            78: rights are missing, or the bucket is.
+            78: rights are missing, or the bucket is. Of a pair the worst counts, in the order 4, 78, 75, 3.
 
             EXAMPLES
+              lockstep doctor models --config lockstep.yaml
+              lockstep doctor vault:offsite --config lockstep.yaml
               lockstep doctor gs://models-replica
               lockstep doctor s3://models/release --as source --read-only
               lockstep doctor s3://bucket --endpoint https://minio.example.com:9000 --json
@@ -30,13 +30,13 @@ struct DoctorCommand: AsyncParsableCommand {
     }
 
     @Argument(
-        help:
-            "s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, file:///dir or a path; vault+… for a vault's place."
-    )
+        help: ArgumentHelp(
+            "s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, file:///dir or a path; vault+… or vault:NAME for a "
+                + "vault and its place; a pair of the configuration file.", valueName: "location|pair"))
     var location: String
     @OptionGroup var endpoint: EndpointOptions
     @Option(name: .customLong("as"), help: "What the place is for: a source is only read.")
-    var purpose = Purpose.target
+    var purpose: Purpose?
     @Option(
         help: ArgumentHelp(
             "How what is written is to be encrypted, as for sync: proves the right to use the key.",
@@ -50,55 +50,74 @@ struct DoctorCommand: AsyncParsableCommand {
     func run() async throws {
         let context = CommandContext()
         let command = self
-        try await context.run(about: location) { try await command.examine(context) }
+        try await context.run { try await command.examine(context) }
     }
 
     private func examine(_ context: CommandContext) async throws -> Int32 {
-        // What a vault is made of are plain objects: its place needs what every target needs.
-        let place = try context.location(location).underlying
-        try requireDirectory(place)
-        let transport = ObservedTransport(context.transport, time: context.time)
-        var connection = endpoint.connection
-        connection.encryption = targetEncryption
-        let opened = try context.stores(over: transport).openPlain(
-            place, connection, for: readOnly ? .reading : .writing)
-        let started = context.time.monotonic()
-        let output = DoctorOutput(console: context.console, time: context.time, place: place, isJSON: json)
-        output.begin(purpose.rawValue, readOnly: readOnly)
-        let hasPrefix = place.service != .file && !place.prefix.isEmpty
-        let doctor = Doctor(
-            store: hasPrefix ? PrefixedStore.rooted(opened.meter, at: place.prefix) : opened.meter,
-            around: hasPrefix ? opened.meter : nil, use: purpose == .source ? .source : .target, isReadOnly: readOnly,
-            nonce: Hex.encode(SecureRandom.bytes(8)), time: context.time, clock: { transport.traffic.clock })
-        let report = await doctor.examine { output.tell($0) }
-        let summary = DoctorOutput.Summary(
-            report: report, learned: opened.learned(), meter: opened.meter.meter, traffic: transport.traffic,
-            elapsed: context.time.monotonic() - started)
-        let code = context.interruption.exitCode ?? ExitStatus(report).rawValue
-        output.finish(summary, exitCode: code)
-        return code
-    }
-}
-
-extension DoctorCommand {
-    /// A directory that is not there is a typo or a disk that is not mounted: nothing is proven of one that would be made here.
-    private func requireDirectory(_ place: ObjectLocation) throws(CommandFailure) {
-        guard place.service == .file else { return }
-        var isDirectory: ObjCBool = false
-        guard !FileManager.default.fileExists(atPath: place.bucket, isDirectory: &isDirectory) || !isDirectory.boolValue
-        else { return }
-        throw CommandFailure(
-            .configuration, "\(place) is not a directory; is its disk mounted? A new target is made first: mkdir -p")
-    }
-}
-
-extension ExitStatus {
-    init(_ report: DoctorReport) {
-        switch report.verdict {
-        case .usable, .restricted: self = report.leftBehind.isEmpty ? .ok : .partial
-        case .unsafe: self = .drift
-        case .denied: self = .configuration
-        case .unavailable: self = .temporary
+        var codes: [Int32] = []
+        for examination in try examinations(context) {
+            guard !Task.isCancelled else { break }
+            do {
+                codes.append(try await examination.run())
+            } catch let failure as CommandFailure where examination.pair != nil {
+                // The other places are worth knowing too.
+                context.console.error(failure.description)
+                codes.append(failure.status.rawValue)
+            }
         }
+        return context.interruption.exitCode ?? PlaceExamination.worst(codes)
+    }
+
+    /// One for a place, and one for each place of a pair.
+    private func examinations(_ context: CommandContext) throws -> [PlaceExamination] {
+        guard namesPair else {
+            var place = try endpoint.place(location, context)
+            place.connection.encryption = targetEncryption
+            return [
+                PlaceExamination(
+                    place: place, use: purpose == .source ? .source : .target, isReadOnly: readOnly, isJSON: json,
+                    context: context)
+            ]
+        }
+        if let flag = placeFlags.first {
+            throw CommandFailure(
+                .usage,
+                "\(flag) is about one location, and \(location) a pair of the configuration file, which says it; a directory is written "
+                    + "./\(location)")
+        }
+        let request: PairRequest
+        do {
+            request = try ConfigurationFile.load(endpoint.file.config, context.environment).pairs([location])[0]
+                .request()
+        } catch let failure as CommandFailure {
+            throw CommandFailure(failure.status, "\(failure.description). A directory is written ./\(location)")
+        }
+        let places: [(String, PairRequest.Place?, Doctor.Use)] = [
+            ("source", request.source, .source), ("target", request.target, .target),
+            ("control", request.control, .target),
+        ]
+        return places.compactMap { side, place, use in
+            place.map {
+                PlaceExamination(
+                    place: $0, use: use, pair: PlaceExamination.Pair(name: location, side: side), isReadOnly: readOnly,
+                    isJSON: json, context: context)
+            }
+        }
+    }
+
+    /// A pair has no slash in its name, and no colon; nor have the directories here and above this one.
+    private var namesPair: Bool {
+        !location.contains("/") && !location.contains(":") && !["", ".", ".."].contains(location)
+    }
+
+    /// What the configuration says of the places of a pair.
+    private var placeFlags: [String] {
+        let keys = endpoint.keys
+        return [
+            (endpoint.cloud != nil, "--cloud"), (endpoint.endpoint != nil, "--endpoint"),
+            (endpoint.region != nil, "--region"), (endpoint.profile != nil, "--profile"),
+            (keys.passwordFile != nil, "--password-file"), (keys.keyFile != nil, "--key-file"),
+            (keys.kms != nil, "--kms"), (purpose != nil, "--as"), (targetEncryption != nil, "--target-encryption"),
+        ].filter(\.0).map(\.1)
     }
 }

@@ -33,8 +33,8 @@ struct ListCommand: AsyncParsableCommand {
     }
 
     private func list(_ context: CommandContext) async throws -> Int32 {
-        let opened = try await context.stores.open(
-            try context.location(location), endpoint.connection(snapshot), for: .reading)
+        let place = try endpoint.place(location, context, by: endpoint.connection(snapshot))
+        let opened = try await context.stores.open(place.location, place.connection, for: .reading)
         var cursor: String?
         var status = ExitStatus.ok
         repeat {

@@ -20,8 +20,8 @@ extension CommandContext {
     private static let memory = 40 << 20
 
     /// Looks for a manifest where runs publish it, and then for a copy of that folder in the location itself.
-    func manifest(at text: String, _ connection: Connection) async throws -> FoundManifest {
-        let location = try location(text)
+    func manifest(at place: PairRequest.Place) async throws -> FoundManifest {
+        let (location, connection) = (place.location, place.connection)
         guard !location.isVault else {
             throw CommandFailure(
                 .usage,

@@ -56,10 +56,10 @@ struct ManifestDiffCommand: AsyncParsableCommand {
     }
 
     private func sides(_ context: CommandContext) async throws -> (PublishedRows, PublishedRows) {
-        let folder = try await context.manifest(at: location, endpoint.connection).folder
+        let folder = try await context.manifest(at: try endpoint.place(location, context)).folder
         let numbers = others.compactMap { Int64($0) }
         if numbers.isEmpty, let other = others.first {
-            let second = try await context.manifest(at: other, endpoint.connection).folder
+            let second = try await context.manifest(at: try endpoint.place(other, context)).folder
             return (
                 PublishedRows(try await folder.open(nil).head, in: folder),
                 PublishedRows(try await second.open(nil).head, in: second)

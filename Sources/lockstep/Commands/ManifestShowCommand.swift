@@ -40,7 +40,7 @@ struct ManifestShowCommand: AsyncParsableCommand {
     }
 
     private func show(_ context: CommandContext) async throws -> Int32 {
-        let folder = try await context.manifest(at: location, endpoint.connection).folder
+        let folder = try await context.manifest(at: try endpoint.place(location, context)).folder
         let file = try await folder.open(sequence)
         if rows {
             for page in file.head.pages {

@@ -38,9 +38,11 @@ struct ManifestVerifyCommand: AsyncParsableCommand {
     }
 
     private func verify(_ context: CommandContext) async throws -> Int32 {
-        let trusted = try trustedKeys(context)
-        let found = try await context.manifest(at: location, endpoint.connection)
-        let anchor = AnchorFile(path: context.anchorPath(found, in: context.statePath(state)))
+        let place = try endpoint.place(location, context)
+        let state = context.statePath(state ?? place.connection.vault.state)
+        let trusted = try trustedKeys(context, in: state)
+        let found = try await context.manifest(at: place)
+        let anchor = AnchorFile(path: context.anchorPath(found, in: state))
         let verifier = ManifestVerifier(found.folder, trusted: trusted, anchor: try anchor.load())
         let verified = try await verifier.verify(sequence: sequence)
         let head = verified.head
@@ -56,7 +58,7 @@ struct ManifestVerifyCommand: AsyncParsableCommand {
                     + "`lockstep manifest key` prints it on the machine that publishes")
         }
         do {
-            _ = try StateDirectory(path: context.statePath(state))
+            _ = try StateDirectory(path: state)
         } catch {
             throw CommandFailure(ExitStatus(error.code), error.description)
         }
@@ -64,7 +66,7 @@ struct ManifestVerifyCommand: AsyncParsableCommand {
         return ExitStatus.ok.rawValue
     }
 
-    private func trustedKeys(_ context: CommandContext) throws -> [Ed25519PublicKey] {
+    private func trustedKeys(_ context: CommandContext, in state: String) throws -> [Ed25519PublicKey] {
         guard publicKey.isEmpty else {
             return try publicKey.map { path in
                 guard let key = try SigningKeyFile.loadPublic(path) else {
@@ -73,7 +75,6 @@ struct ManifestVerifyCommand: AsyncParsableCommand {
                 return key
             }
         }
-        return try SigningKeyFile.loadPublic(context.statePath(state) + "/" + SigningKeyFile.publicName).map { [$0] }
-            ?? []
+        return try SigningKeyFile.loadPublic(state + "/" + SigningKeyFile.publicName).map { [$0] } ?? []
     }
 }

@@ -30,7 +30,8 @@ struct StatCommand: AsyncParsableCommand {
     }
 
     private func show(_ context: CommandContext) async throws -> Int32 {
-        let (opened, key) = try await context.openObject(object, endpoint.connection(snapshot))
+        let place = try endpoint.place(object, context, as: .object, by: endpoint.connection(snapshot))
+        let (opened, key) = try await context.openObject(place)
         let description = try await opened.store.head(key)
         if json {
             context.console.data(try description.jsonLine())
@@ -44,9 +45,10 @@ struct StatCommand: AsyncParsableCommand {
 }
 
 extension CommandContext {
-    /// The store and the key that a location of one object names.
-    func openObject(_ text: String, _ connection: Connection) async throws -> (OpenStore, ObjectKey) {
-        var location = try location(text, as: .object)
+    /// The store and the key that a place of one object names.
+    func openObject(_ place: PairRequest.Place) async throws -> (OpenStore, ObjectKey) {
+        var location = place.location
+        let connection = place.connection
         let key = location.prefix
         location.prefix = ObjectKey([])
         guard location.isVault, location.service != .file else {

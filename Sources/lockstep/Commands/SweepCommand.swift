@@ -41,18 +41,13 @@ struct SweepCommand: AsyncParsableCommand {
     }
 
     private func sweep(_ context: CommandContext) async throws -> Int32 {
-        let place = try context.location(location)
-        guard !place.isVault else {
-            throw CommandFailure(
-                .usage,
-                "what runs left behind in a vault is collected by: lockstep vault gc \(place). Uploads of packs that were never "
-                    + "completed are swept where the vault lies: lockstep sweep \(place.underlying)")
-        }
+        let place = try endpoint.place(location, context)
+        guard !place.location.isVault else { throw sealed(place) }
         let opened = try await context.stores.open(
-            place, endpoint.connection, for: dryRun ? .reading : .writing)
+            place.location, place.connection, for: dryRun ? .reading : .writing)
         let sweep = UploadSweep(
             store: opened.store, time: context.time, minimumAge: olderThan?.duration ?? .seconds(7 * 86_400),
-            owned: try owned(opened, context))
+            owned: try owned(opened, in: state ?? place.connection.vault.state, context))
         let console = context.console
         var (discarded, kept, failed) = (0, 0, 0)
         try await sweep.forEach { found in
@@ -82,10 +77,19 @@ struct SweepCommand: AsyncParsableCommand {
         return (failed > 0 ? ExitStatus.partial : .ok).rawValue
     }
 
+    private func sealed(_ place: PairRequest.Place) -> CommandFailure {
+        let connection = place.connection
+        return CommandFailure(
+            .usage,
+            "what runs left behind in a vault is collected by: lockstep vault gc \(connection.arguments(for: place.location)). Uploads of "
+                + "packs that were never completed are swept where the vault lies: lockstep sweep "
+                + connection.arguments(for: place.location.underlying))
+    }
+
     /// The uploads that pairs on this machine have open: their keys as seen from the location, and their handles, which are theirs under
     /// whatever address the service is asked.
     private func owned(
-        _ opened: OpenStore, _ context: CommandContext
+        _ opened: OpenStore, in state: String?, _ context: CommandContext
     ) throws -> (keys: Set<ObjectKey>, handles: Set<String>) {
         let path = context.statePath(state)
         if state != nil, !FileManager.default.fileExists(atPath: path) {

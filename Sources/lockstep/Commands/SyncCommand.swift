@@ -20,6 +20,7 @@ struct SyncCommand: AsyncParsableCommand {
               lockstep sync s3://a gs://b --repair-from report.txt
               lockstep sync s3://models vault+gs://backups/models --password-file ~/.vault
               lockstep sync vault+gs://backups/models az://account/restored --snapshot 2026-11-01
+              lockstep sync s3://models vault:offsite --config lockstep.yaml --source-cloud prod
               lockstep sync s3://a gs://b --json | jq -r 'select(.event=="failed").key'
 
             EXIT CODES
@@ -98,17 +99,17 @@ struct SyncCommand: AsyncParsableCommand {
 
     private func request(_ context: CommandContext) throws -> PairRequest {
         let settings = settings
-        let path = state.directory.state
-        let locations = (source: try context.location(source), target: try context.location(target))
-        var connections = try endpoints.connections(source: locations.source, target: locations.target, state: path)
-        connections.source.vault.snapshot = snapshot.chosen
-        connections.target.encryption = written.targetEncryption
-        var request = PairRequest(
-            source: PairRequest.Place(location: locations.source, connection: connections.source),
-            target: PairRequest.Place(location: locations.target, connection: connections.target), settings: settings)
+        let named = try NamedPlaces(
+            endpoints.file, clouds: [endpoints.sourceCloud, endpoints.targetCloud, manifest.controlCloud],
+            texts: [source, target, manifest.control], context)
+        let path = state.directory.state ?? named.state
+        let places = try endpoints.places(source: source, target: target, in: named, state: path)
+        var request = PairRequest(source: places.source, target: places.target, settings: settings)
+        request.source.connection.vault.snapshot = snapshot.chosen
+        request.target.connection.encryption = written.targetEncryption
         if let control = manifest.control {
-            request.control = PairRequest.Place(
-                location: try context.location(control), connection: manifest.connection)
+            request.control = try named.place(
+                control, manifest.connection, cloud: manifest.controlCloud, side: "control-")
         }
         if let file = filters.filesFrom { request.keys = .listed(in: file) }
         if let file = repair.repairFrom { request.keys = .marked(in: file) }

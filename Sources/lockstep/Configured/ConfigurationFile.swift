@@ -2,7 +2,7 @@ import Configuration
 import Foundation
 
 /// The configuration file of a command: where it is, and what it says.
-struct ConfigurationFile {
+struct ConfigurationFile: Sendable {
     static let standardPath = "/etc/lockstep/lockstep.yaml"
     /// One byte more than is read, so that a larger file is noticed.
     private static let maxBytes = (1 << 20) + 1
@@ -54,7 +54,7 @@ struct ConfigurationFile {
         }
         let problems =
             file.configuration.vaults.values.flatMap(\.keyProblems)
-            + file.configuration.pairs.flatMap { ConfiguredPair($0, in: file.configuration).problems }
+            + file.configuration.pairs.flatMap { ConfiguredPair($0, in: file).problems }
         guard problems.isEmpty else { throw ConfigurationFailure(path: path, error: ConfigurationError(problems)) }
         return file
     }
@@ -66,7 +66,7 @@ struct ConfigurationFile {
             throw CommandFailure(.usage, "\(path) has no pair of the name \(name); it has \(known)")
         }
         return configuration.pairs.filter { names.isEmpty || names.contains($0.name) }
-            .map { ConfiguredPair($0, in: configuration) }
+            .map { ConfiguredPair($0, in: self) }
     }
 
     private static func readBytes(_ path: String, limit: Int) throws(FileReadError) -> [UInt8] {

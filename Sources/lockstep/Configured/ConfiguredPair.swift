@@ -4,14 +4,15 @@ import ReplicationModel
 /// A pair of the configuration, ready to be run as often as somebody likes: by hand, by a timer, by the daemon.
 struct ConfiguredPair: Sendable {
     let pair: PairConfiguration
-    private let configuration: Configuration
+    private let file: ConfigurationFile
 
-    init(_ pair: PairConfiguration, in configuration: Configuration) {
+    init(_ pair: PairConfiguration, in file: ConfigurationFile) {
         self.pair = pair
-        self.configuration = configuration
+        self.file = file
     }
 
     var name: String { pair.name }
+    private var configuration: Configuration { file.configuration }
 
     /// What the configuration cannot know: how this program names states of vaults and encryption.
     var problems: [ConfigurationProblem] {
@@ -47,25 +48,25 @@ struct ConfiguredPair: Sendable {
 
     /// How the source's queue of changes is asked.
     var eventConnection: Connection {
-        let cloud = (pair.events?.cloud ?? pair.source.cloud).flatMap { configuration.clouds[$0] }
-        var connection = Connection(endpoint: cloud?.endpoint, region: cloud?.region, profile: cloud?.profile)
-        connection.identity = cloud.map { CloudIdentity($0) }
+        var connection = Connection()
+        if let cloud = (pair.events?.cloud ?? pair.source.cloud).flatMap({ configuration.clouds[$0] }) {
+            connection.take(cloud)
+        }
         return connection
     }
 
     private func place(_ settings: PlaceSettings) -> PairRequest.Place {
-        let cloud = settings.cloud.flatMap { configuration.clouds[$0] }
-        var connection = Connection(endpoint: cloud?.endpoint, region: cloud?.region, profile: cloud?.profile)
-        connection.identity = cloud.map { CloudIdentity($0) }
-        connection.encryption = settings.encryption
+        var connection = Connection(encryption: settings.encryption)
+        if let name = settings.cloud, let cloud = configuration.clouds[name] {
+            connection.take(cloud)
+            connection.origin = ConfiguredOrigin(file: file.path, name: .cloud(name))
+        }
         connection.vault.state = configuration.state
-        if let vault = settings.vault.flatMap({ configuration.vaults[$0] }) {
-            connection.vault.passwordFile = vault.passwordFile
-            connection.vault.keyFile = vault.keyFile
-            connection.vault.kms = vault.kms.flatMap { KeyServiceAddress(argument: $0) }
-            connection.vault.kmsIdentity = (vault.kmsCloud ?? vault.cloud).flatMap { configuration.clouds[$0] }.map {
-                CloudIdentity($0)
-            }
+        if let name = settings.vault, let vault = configuration.vaults[name] {
+            connection.vault.take(vault)
+            connection.vault.kmsIdentity = configuration.identity(forKeyOf: vault)
+            connection.origin = ConfiguredOrigin(
+                file: file.path, name: .vault(name, cloud: vault.cloud), root: vault.location)
         }
         connection.vault.snapshot = settings.snapshot.flatMap { SnapshotArgument(argument: $0) }
         return PairRequest.Place(location: settings.location, connection: connection)

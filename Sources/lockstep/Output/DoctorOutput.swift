@@ -8,6 +8,7 @@ struct DoctorOutput: Sendable {
     let console: Console
     let time: any Timekeeper
     let place: ObjectLocation
+    let pair: PlaceExamination.Pair?
     let isJSON: Bool
 
     /// What is known in the end.
@@ -28,7 +29,8 @@ struct DoctorOutput: Sendable {
 
     func begin(_ purpose: String, readOnly: Bool) {
         guard !isJSON else { return }
-        console.data("\(place) as a \(purpose)\(readOnly ? ", without writing" : "")")
+        let name = pair.map { "\($0.name), \($0.side): " } ?? ""
+        console.data("\(name)\(place) as a \(purpose)\(readOnly ? ", without writing" : "")")
         console.data("")
     }
 
@@ -54,16 +56,18 @@ struct DoctorOutput: Sendable {
         for left in summary.report.leftBehind { console.warn("not removed: \(left.name): \(left.reason)") }
         console.data("")
         console.data(
-            "\(Self.sentence(summary.report)) \(Format.count(summary.requests)) "
+            "\(sentence(summary.report)) \(Format.count(summary.requests)) "
                 + "\(summary.traffic.requests > 0 ? "requests" : "calls"), \(Format.bytes(summary.sentBytes)) sent, "
                 + "\(Format.bytes(summary.receivedBytes)) received, \(Format.duration(summary.elapsed)).")
+        if pair != nil { console.data("") }
     }
 
-    private static func sentence(_ report: DoctorReport) -> String {
+    private func sentence(_ report: DoctorReport) -> String {
         switch report.verdict {
         case .usable: "Usable as it is."
         case .restricted: "Usable; the lines that are not ok say what to know."
         case .unsafe: "Not safe to use: see what FAILs."
+        case .denied where place.service == .file: "Not usable by this user: see what is denied."
         case .denied: "Not usable with these credentials, or not there: see what is denied."
         case .unavailable: report.wasCancelled ? "Interrupted: nothing is proven." : "It could not be asked: try again."
         }
@@ -80,6 +84,8 @@ struct DoctorOutput: Sendable {
         var schema = "lockstep.doctor/1"
         var event: String
         var time: String
+        var pair: String?
+        var side: String?
         var mark: String?
         var subject: String?
         var found: String?
@@ -110,7 +116,8 @@ struct DoctorOutput: Sendable {
 
     private func line(_ finding: DoctorFinding) -> Line {
         Line(
-            event: "finding", time: Format.time(time.now()), mark: finding.mark.rawValue, subject: finding.subject,
+            event: "finding", time: Format.time(time.now()), pair: pair?.name, side: pair?.side,
+            mark: finding.mark.rawValue, subject: finding.subject,
             found: finding.found, engine: finding.engine.isEmpty ? nil : finding.engine,
             operation: finding.operation?.rawValue, permissions: permissions(finding))
     }
@@ -118,7 +125,7 @@ struct DoctorOutput: Sendable {
     private func line(_ summary: Summary, _ exitCode: Int32) -> Line {
         let marks = Dictionary(grouping: summary.report.findings, by: \.mark.rawValue).mapValues(\.count)
         return Line(
-            event: "summary", time: Format.time(time.now()),
+            event: "summary", time: Format.time(time.now()), pair: pair?.name, side: pair?.side,
             summary: SummaryLine(
                 location: "\(place)", verdict: summary.report.verdict.rawValue, exitCode: exitCode, marks: marks,
                 server: summary.learned,

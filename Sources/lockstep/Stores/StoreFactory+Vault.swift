@@ -57,7 +57,7 @@ extension StoreFactory {
     /// Finds a vault and opens it with its key, without reading any state.
     func unlock(
         _ location: ObjectLocation, _ connection: Connection, for use: Use, rate: ByteRateLimit? = nil
-    ) async throws(CommandFailure) -> (FoundVault, VaultHandle) {
+    ) async throws(CommandFailure) -> (found: FoundVault, handle: VaultHandle) {
         if case .writing = use, let snapshot = connection.vault.snapshot {
             throw CommandFailure(
                 .usage, "snapshot \(snapshot) of \(location) is as it was: only the newest state is written to")
@@ -87,7 +87,8 @@ extension StoreFactory {
         guard let found = try await findIfThere(location, connection, for: use, rate: rate) else {
             throw CommandFailure(
                 .configuration,
-                "there is no vault at \(location), nor in the folders above; make one with: lockstep vault init \(location)"
+                "there is no vault at \(location), nor in the folders above; make one with: lockstep vault init "
+                    + connection.arguments(for: location)
             )
         }
         return found

@@ -33,6 +33,11 @@ actor Passphrases {
         return .passphrase(passphrase)
     }
 
+    /// What is named by an option, by the configuration or by a variable; nobody is asked.
+    func namedCredential(_ access: VaultAccess) throws(CommandFailure) -> VaultCredential? {
+        try named(access, fromEnvironment: true)
+    }
+
     /// One that shall open the vault from now on; a typed one is asked for twice.
     func newCredential(
         for vault: String, _ access: VaultAccess, fromEnvironment: Bool

@@ -20,7 +20,7 @@ struct WriteProbe: DoctorProbe {
             guard error.code == .forbidden else { throw error }
             bench.forget(key)
             if use == .source {
-                bench.tell(.ok, "rights", "the credentials cannot write, and a source needs only to be read")
+                bench.tell(.ok, "rights", "\(bench.who) cannot write, and a source needs only to be read")
             } else {
                 bench.tell(.denied, "rights", "\(error)", operation: .put)
             }
@@ -29,8 +29,8 @@ struct WriteProbe: DoctorProbe {
         let after = bench.time.now()
         if use == .source {
             bench.tell(
-                .warning, "rights", "the credentials may write, and a source needs only to be read",
-                engine: "the engine never writes to a source; whoever steals the credentials can")
+                .warning, "rights", "\(bench.who) may write, and a source needs only to be read",
+                engine: "the engine never writes to a source; whoever takes over these rights can")
         }
         let seen = try await sees(key, old, first, bench)
         bench.written = seen.map { (before, after, $0.modified) }

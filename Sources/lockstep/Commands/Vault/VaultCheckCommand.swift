@@ -98,7 +98,8 @@ struct VaultCheckCommand: AsyncParsableCommand {
         } catch {
             reporter.cancel()
             await reporter.value
-            let failure = (error as? VaultError).map { CommandFailure($0, at: place) } ?? error as? CommandFailure
+            let failure =
+                (error as? VaultError).map { CommandFailure($0, at: place.location) } ?? error as? CommandFailure
             guard let failure, failure.vault == .damaged || failure.vault == .missing else { throw error }
             // Nothing can be said of the rest, and of the vault this much: it is damaged.
             throw CommandFailure(.drift, failure.description)
@@ -106,28 +107,29 @@ struct VaultCheckCommand: AsyncParsableCommand {
         reporter.cancel()
         await reporter.value
         show(report, context.console)
-        if quarantine { try await setAside(report, place, context) }
+        if quarantine { try await setAside(report, context) }
         return (report.isSound ? ExitStatus.ok : .drift).rawValue
     }
 
-    private func setAside(_ report: VaultCheckReport, _ place: ObjectLocation, _ context: CommandContext) async throws {
+    private func setAside(_ report: VaultCheckReport, _ context: CommandContext) async throws {
         let packs = Set(report.findings.map(\.object).filter { $0.hasPrefix(VaultName.packPrefix) })
         guard !packs.isEmpty else { return }
-        let (_, handle) = try await context.stores.unlock(place, vault.connection, for: .writing)
+        let handle = try await vault.unlock(context, for: .writing)
         let count = try await Quarantine(handle).setAside(packs)
         context.console.say("\(Format.count(count)) of \(Format.count(packs.count)) damaged packs newly set aside")
     }
 
     private func look(
-        _ place: ObjectLocation, _ context: CommandContext, _ progress: @escaping @Sendable (VaultCheckProgress) -> Void
+        _ place: PairRequest.Place, _ context: CommandContext,
+        _ progress: @escaping @Sendable (VaultCheckProgress) -> Void
     ) async throws -> VaultCheckReport {
         guard !keyless else {
-            var connection = vault.connection
+            var connection = place.connection
             connection.vault = VaultAccess()
-            let found = try await context.stores.find(place, connection, for: .reading)
+            let found = try await context.stores.find(place.location, connection, for: .reading)
             return try await VaultCheck.keyless(found.store, progress: progress)
         }
-        let (_, handle) = try await context.stores.unlock(place, vault.connection, for: .reading)
+        let handle = try await vault.unlock(context, for: .reading)
         return try await VaultCheck(handle).run(VaultCheck.Options(data: readData?.share ?? .none), progress: progress)
     }
 

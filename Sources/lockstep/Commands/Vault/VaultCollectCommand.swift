@@ -36,8 +36,7 @@ struct VaultCollectCommand: AsyncParsableCommand {
     }
 
     private func collect(_ context: CommandContext) async throws -> Int32 {
-        let (_, handle) = try await context.stores.unlock(
-            try vault.place(context), vault.connection, for: dryRun ? .reading : .writing)
+        let handle = try await vault.unlock(context, for: dryRun ? .reading : .writing)
         var options = GarbageCollector.Options(isDryRun: dryRun)
         if let grace { options.grace = grace.duration.components.seconds }
         if let repack { options.repackBelow = repack.percent / 100 }

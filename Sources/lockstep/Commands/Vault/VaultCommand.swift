@@ -1,5 +1,6 @@
 import ArgumentParser
 import ReplicationModel
+import Vault
 
 /// `lockstep vault …`: makes vaults and looks after them. What is in them is moved and shown by the commands for every location.
 struct VaultCommand: AsyncParsableCommand {
@@ -32,17 +33,21 @@ struct VaultCommand: AsyncParsableCommand {
 struct VaultArguments: ParsableArguments {
     @Argument(
         help:
-            "Where the vault is: s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, file:///dir or a path, with or without vault+."
+            "Where the vault is: s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, file:///dir or a path, with or without vault+; vault:NAME for one of the configuration file."
     )
     var location: String
     @OptionGroup var endpoint: EndpointOptions
     @OptionGroup var root: RootOptions
 
-    func place(_ context: CommandContext) throws(CommandFailure) -> ObjectLocation {
-        var place = try context.location(location)
-        place.isVault = true
+    func place(_ context: CommandContext) throws -> PairRequest.Place {
+        var place = try endpoint.place(location, context, by: endpoint.connection(root))
+        place.location.isVault = true
         return place
     }
 
-    var connection: Connection { endpoint.connection(root) }
+    /// Opens the vault with its key.
+    func unlock(_ context: CommandContext, for use: StoreFactory.Use) async throws -> VaultHandle {
+        let place = try place(context)
+        return try await context.stores.unlock(place.location, place.connection, for: use).handle
+    }
 }

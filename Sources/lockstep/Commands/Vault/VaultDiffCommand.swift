@@ -32,7 +32,7 @@ struct VaultDiffCommand: AsyncParsableCommand {
     }
 
     private func compare(_ context: CommandContext) async throws -> Int32 {
-        let (_, handle) = try await context.stores.unlock(try vault.place(context), vault.connection, for: .reading)
+        let handle = try await vault.unlock(context, for: .reading)
         let root = try await handle.roots.newest().root
         let pages = PageStore(store: handle.store, keys: handle.keys, memory: Self.memory)
         let first = SnapshotTree(root: try before.choice.find(in: root.snapshots)?.tree, pages: pages)

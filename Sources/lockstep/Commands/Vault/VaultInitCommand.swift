@@ -47,6 +47,7 @@ struct VaultInitCommand: AsyncParsableCommand {
               lockstep vault init gs://backups/models --password-file ~/.vault --compression zstd
               lockstep vault init /mnt/backup --key-file ~/.vault.key --chunker gear --label laptop
               lockstep vault init s3://backups/models --kms aws-kms:arn:aws:kms:eu-west-1:111122223333:key/1234
+              lockstep vault init vault:offsite --config lockstep.yaml
             """)
 
     @OptionGroup var vault: VaultArguments
@@ -84,20 +85,22 @@ struct VaultInitCommand: AsyncParsableCommand {
     }
 
     private func make(_ context: CommandContext) async throws -> Int32 {
-        let place = try vault.place(context)
+        let named = try vault.place(context)
+        let place = named.location
         let stores = context.stores
-        try await refuseNested(place, stores)
-        var connection = vault.connection
+        try await refuseNested(named, stores)
+        let access = named.connection.vault
+        var connection = named.connection
         connection.vault = VaultAccess()
         let opened = try stores.openPlain(place.underlying, connection, for: .writing)
         try await refuseOthers(place, opened)
         let credential = try await context.passphrases.newCredential(
-            for: place.description, vault.connection.vault, fromEnvironment: true)
+            for: place.description, access, fromEnvironment: true)
         let handle = try await VaultHandle.initialise(
             opened.store, credential, label: label,
             options: Vault.VaultOptions(
                 chunker: chunker.profile, compression: compression, packSize: Int(packSize.bytes)),
-            local: stores.vaultState(vault.connection.vault), time: context.time)
+            local: stores.vaultState(access), time: context.time)
         context.console.data("made vault \(Hex.encode(Array(handle.format.repository.prefix(8)))) at \(place)")
         if handle.format.isSingleWriter {
             context.console.warn(
@@ -107,11 +110,12 @@ struct VaultInitCommand: AsyncParsableCommand {
     }
 
     /// A vault in a folder of another one would be taken for garbage by it.
-    private func refuseNested(_ place: ObjectLocation, _ stores: StoreFactory) async throws {
-        guard let found = try await stores.findIfThere(place, vault.connection, for: .reading), !found.inner.isEmpty
+    private func refuseNested(_ place: PairRequest.Place, _ stores: StoreFactory) async throws {
+        guard let found = try await stores.findIfThere(place.location, place.connection, for: .reading),
+            !found.inner.isEmpty
         else { return }
         throw CommandFailure(
-            .configuration, "\(place) is inside the vault \(found.location); choose a folder outside of it")
+            .configuration, "\(place.location) is inside the vault \(found.location); choose a folder outside of it")
     }
 
     /// What is no part of a vault would be in its way, or it in the way of that.

@@ -35,7 +35,7 @@ struct VaultKeyListCommand: AsyncParsableCommand {
     }
 
     private func list(_ context: CommandContext) async throws -> Int32 {
-        let (_, handle) = try await context.stores.unlock(try vault.place(context), vault.connection, for: .reading)
+        let handle = try await vault.unlock(context, for: .reading)
         var table = TextTable(["id", "kind", "added", "label"], right: [])
         for slot in try await handle.slots.list(handle.keys) {
             if json { context.console.data(VaultEvent(slot)) }
@@ -80,10 +80,13 @@ struct VaultKeyAddCommand: AsyncParsableCommand {
     }
 
     private func add(_ context: CommandContext) async throws -> Int32 {
-        let (found, handle) = try await context.stores.unlock(try vault.place(context), vault.connection, for: .writing)
+        let place = try vault.place(context)
+        let (found, handle) = try await context.stores.unlock(place.location, place.connection, for: .writing)
         let credential = try await context.passphrases.newCredential(
             for: found.location.description,
-            VaultAccess(passwordFile: newPasswordFile, keyFile: newKeyFile, kms: newKms), fromEnvironment: false)
+            VaultAccess(
+                passwordFile: newPasswordFile, keyFile: newKeyFile, kms: newKms,
+                kmsIdentity: place.connection.vault.kmsIdentity), fromEnvironment: false)
         let slot = try await handle.slots.add(credential, label: label, keys: handle.keys)
         context.console.data("added key \(slot.id)")
         return ExitStatus.ok.rawValue
@@ -108,7 +111,7 @@ struct VaultKeyRemoveCommand: AsyncParsableCommand {
     }
 
     private func remove(_ context: CommandContext) async throws -> Int32 {
-        let (_, handle) = try await context.stores.unlock(try vault.place(context), vault.connection, for: .writing)
+        let handle = try await vault.unlock(context, for: .writing)
         try await handle.slots.remove(id, keys: handle.keys)
         context.console.data("removed key \(ObjectKey(id))")
         return ExitStatus.ok.rawValue
@@ -132,7 +135,7 @@ struct VaultKeyRotateCommand: AsyncParsableCommand {
     }
 
     private func rotate(_ context: CommandContext) async throws -> Int32 {
-        let (_, handle) = try await context.stores.unlock(try vault.place(context), vault.connection, for: .writing)
+        let handle = try await vault.unlock(context, for: .writing)
         _ = try await handle.slots.rotate(handle.keys)
         context.console.data("a new root key seals what is written from now on")
         return ExitStatus.ok.rawValue

@@ -64,8 +64,7 @@ struct VaultPruneCommand: AsyncParsableCommand {
     }
 
     private func prune(_ context: CommandContext) async throws -> Int32 {
-        let (_, handle) = try await context.stores.unlock(
-            try vault.place(context), vault.connection, for: dryRun ? .reading : .writing)
+        let handle = try await vault.unlock(context, for: dryRun ? .reading : .writing)
         let outcome = try await Pruning(handle).prune(retention.policy, dryRun: dryRun)
         outcome.show(dryRun: dryRun, json: json, console: context.console)
         return ExitStatus.ok.rawValue
@@ -99,8 +98,7 @@ struct VaultForgetCommand: AsyncParsableCommand {
     }
 
     private func forget(_ context: CommandContext) async throws -> Int32 {
-        let (_, handle) = try await context.stores.unlock(
-            try vault.place(context), vault.connection, for: dryRun ? .reading : .writing)
+        let handle = try await vault.unlock(context, for: dryRun ? .reading : .writing)
         let outcome = try await Pruning(handle).forget(Set(ids), dryRun: dryRun)
         outcome.show(dryRun: dryRun, json: json, console: context.console)
         return ExitStatus.ok.rawValue

@@ -28,7 +28,7 @@ struct VaultSnapshotsCommand: AsyncParsableCommand {
     }
 
     private func list(_ context: CommandContext) async throws -> Int32 {
-        let (_, handle) = try await context.stores.unlock(try vault.place(context), vault.connection, for: .reading)
+        let handle = try await vault.unlock(context, for: .reading)
         let (root, hash) = try await handle.roots.newest()
         let mark = RootMark(sequence: root.sequence, hash: hash)
         if json {
@@ -70,7 +70,7 @@ struct VaultExportRootCommand: AsyncParsableCommand {
     }
 
     private func show(_ context: CommandContext) async throws -> Int32 {
-        let (_, handle) = try await context.stores.unlock(try vault.place(context), vault.connection, for: .reading)
+        let handle = try await vault.unlock(context, for: .reading)
         let (root, hash) = try await handle.roots.newest()
         context.console.data(RootMark(sequence: root.sequence, hash: hash).description)
         return ExitStatus.ok.rawValue
