@@ -165,6 +165,22 @@ def test_a_writer_that_slips_in_is_respected(sim, location, lockstep, source, ki
     assert sim.fired(rule) == 1 and target.visible() == {"k": b"theirs"}
 
 
+@pytest.mark.parametrize("kind", ["s3", "gs", "az"])
+def test_a_clone_that_ignores_only_which_version_is_replaced(location, lockstep, fault, source, kind):
+    """It creates nothing twice; the probe replaces as well, and the engine looks before it writes."""
+    target = location(kind)
+    fault(target, "ignore-versions")
+    source.fill({"k": b"one", "l": b"two"})
+    outcome = lockstep.sync(source.url, target.url)
+    assert any("ignores the conditions of writes" in notice for notice in outcome.notices)
+    assert target.visible() == source.content()
+    # A run that knows the answer asks no more.
+    source.put("k", b"three")
+    again = lockstep.sync(source.url, target.url)
+    assert any("ignores the conditions of writes" in notice for notice in again.notices)
+    assert target.visible() == source.content()
+
+
 def test_a_clone_that_ignores_conditions(sim, location, lockstep, source):
     """The engine finds out by a probe of its own, says so, and looks before each write instead."""
     target = location("s3")

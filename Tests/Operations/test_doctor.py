@@ -85,6 +85,7 @@ LIES = [
     ("wrong-content-range", READ, {}, "ranged-reads", "failure"),
     ("ignore-conditions", WRITE, {}, "conditional-create", "instead"),
     ("ignore-conditions", DELETE, {}, "conditional-delete", "failure"),
+    ("ignore-versions", WRITE, {}, "conditional-replace", "instead"),
 ]
 
 

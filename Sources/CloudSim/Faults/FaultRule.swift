@@ -136,6 +136,8 @@ package enum FaultAction: String, Codable, Sendable, CaseIterable {
     case rateLimit = "rate-limit"
     /// Handles the request as if its conditional headers and parameters were not there.
     case ignoreConditions = "ignore-conditions"
+    /// The same, but only of conditions that name a version: what must be absent still must.
+    case ignoreVersions = "ignore-versions"
     /// Takes the checksums that come with bytes for true, and confirms them.
     case believeChecksums = "believe-checksums"
     /// 501 for server-side copies of a part or a block.

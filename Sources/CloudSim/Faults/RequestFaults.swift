@@ -32,6 +32,7 @@ final class RequestFaults {
                         || lower.hasPrefix("x-ms-source-if-")
                 }
                 for name in names { request.headers.remove(name: name) }
+            case .ignoreVersions: request.headers.remove(name: "If-Match")
             case .ignoreRange:
                 guard request.headers.contains(name: "Range") || request.headers.contains(name: "x-ms-range") else {
                     continue

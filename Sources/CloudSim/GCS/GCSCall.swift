@@ -16,7 +16,9 @@ struct GCSCall {
     init(_ exchange: Exchange, origin: String) {
         request = exchange.request
         route = GCSRoute(exchange.request)
-        parameters = GCSParameters(exchange.request, ignoresConditions: exchange.ignoresConditions)
+        parameters = GCSParameters(
+            exchange.request, ignoresConditions: exchange.ignoresConditions,
+            ignoresVersions: exchange.fault(.ignoreVersions) != nil)
         corruptsChecksums = exchange.fault(.wrongChecksum) != nil
         self.origin = origin
         self.exchange = exchange
@@ -25,7 +27,7 @@ struct GCSCall {
     init(partOf batch: GCSCall, _ request: Request) {
         self.request = request
         route = GCSRoute(request)
-        parameters = GCSParameters(request, ignoresConditions: false)
+        parameters = GCSParameters(request)
         corruptsChecksums = false
         origin = batch.origin
         exchange = nil

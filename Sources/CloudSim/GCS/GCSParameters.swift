@@ -5,10 +5,13 @@ struct GCSParameters {
     private let request: Request
     /// Set by a fault: every condition is treated as if it were not there.
     private let ignoresConditions: Bool
+    /// The same of those that name a version.
+    private let ignoresVersions: Bool
 
-    init(_ request: Request, ignoresConditions: Bool) {
+    init(_ request: Request, ignoresConditions: Bool = false, ignoresVersions: Bool = false) {
         self.request = request
         self.ignoresConditions = ignoresConditions
+        self.ignoresVersions = ignoresVersions
     }
 
     subscript(name: String) -> String? { request.queryValue(name) }
@@ -36,7 +39,7 @@ struct GCSParameters {
         guard !ignoresConditions else { return GCSPreconditions() }
         let prefix = source ? "ifSource" : "if"
         return GCSPreconditions(
-            generationMatch: try int64(prefix + "GenerationMatch"),
+            generationMatch: try int64(prefix + "GenerationMatch").flatMap { ignoresVersions && $0 > 0 ? nil : $0 },
             generationNotMatch: try int64(prefix + "GenerationNotMatch"),
             metagenerationMatch: try int64(prefix + "MetagenerationMatch"),
             metagenerationNotMatch: try int64(prefix + "MetagenerationNotMatch"))

@@ -121,7 +121,7 @@ final class DoctorBench: Sendable {
         set { state.withLock { $0.composed = newValue } }
     }
 
-    /// An object that must not be created twice was.
+    /// An object that must not be created twice was, or one was replaced by who had seen an older version: what the engine asks itself.
     var ignoresConditions: Bool {
         get { state.withLock { $0.ignoresConditions } }
         set { state.withLock { $0.ignoresConditions = newValue } }
