@@ -290,11 +290,56 @@ def test_a_pair_of_the_configuration_says_what_the_flags_say(lockstep, tmp_path)
     assert "--delete" in lockstep.run("policy", "models", "--config", config, "--delete", expect=2).err
 
 
+def test_a_pair_with_vaults_keys_and_a_queue_elsewhere_gets_all_it_needs(lockstep, tmp_path):
+    key, queue = "arn:aws:kms:eu-central-1:1:key/vault", "projects/p/subscriptions/models"
+    config = tmp_path / "lockstep.yaml"
+    config.write_text(json.dumps({
+        "version": 1,
+        "clouds": {"prod": {"type": "s3", "region": "eu-central-1"}, "dr": {"type": "gs", "anonymous": True}},
+        "vaults": {
+            "offsite": {"location": "gs://backup/models", "cloud": "dr", "kms": f"aws-kms:{key}", "kms_cloud": "prod"},
+            "old": {"location": "s3://old/models", "kms": "hashicorp-transit:transit/eu/k1"},
+            "azure": {"location": "gs://blobs/models", "kms": "azure-key-vault:https://v.vault.azure.net/keys/k"},
+            "google": {"location": "gs://blobs/more", "kms": "gcp-kms:projects/p/locations/eu/keyRings/r/cryptoKeys/k"}},
+        "pairs": {
+            "models": {
+                "source": {"location": "s3://models/release", "cloud": "prod"}, "target": {"vault": "offsite"},
+                "events": {"queue": queue, "cloud": "dr"}},
+            "back": {
+                "source": {"vault": "old"}, "target": "s3://plain",
+                "manifest": {"control": {"location": "gs://control/m", "cloud": "dr"}}},
+            "a": {"source": {"vault": "azure"}, "target": "s3://a"}, "g": {"source": "s3://g", "target": {"vault": "google"}}}}))
+    ask = lambda *words: lockstep.run("policy", *words, "--config", config)
+    models = json.loads(ask("models", "--json").out)
+    assert set(models) == {"schema", "source", "target", "events", "target-key"}
+    assert statements(models["target-key"])["VaultKey"]["Action"] == ["kms:Decrypt", "kms:Encrypt"]
+    assert statements(models["target-key"])["VaultKey"]["Resource"] == key
+    assert f"add-iam-policy-binding {queue}" in models["events"]["notes"][0] and "Events" not in statements(models["source"])
+    assert json.loads(ask("models", "--side", "target-key").out)["Statement"][0]["Sid"] == "VaultKey"
+    back = json.loads(ask("back", "--json").out)
+    assert set(back) == {"schema", "source", "target", "control", "source-key"} and back["control"]["location"] == "gs://control/m/"
+    (rules,) = back["source-key"]["notes"]
+    assert 'path "transit/eu/decrypt/k1"' in rules and "encrypt/k1" not in rules
+    own = [one["content"] for one in back["control"]["documents"] if one["kind"] == "role-binding"][-1]
+    assert "m/.lockstep/" in own["condition"]["expression"]
+    assert "Key Vault Crypto User" in ask("a").out and "cloudkms.cryptoKeyEncrypterDecrypter" in ask("g").out
+    # A run alone publishes manifests at the control location, and reads nothing else of it.
+    run = json.loads(ask("back", "--for", "sync", "--json").out)["control"]
+    assert "storage.objects.create" in granted(run) and "storage.multipartUploads.create" not in granted(run)
+    # The same of a vault that is named in the place of a location, with the flags of one-shot use.
+    named = json.loads(ask("s3://models/release", "vault:offsite", "--json").out)
+    assert named["target-key"] == models["target-key"] and named["target"] == models["target"]
+    assert "has source, target" in lockstep.run("policy", "s3://a", "s3://b", "--side", "control", expect=2).err
+
+
 def test_one_side_is_a_document_that_tools_take(lockstep, tmp_path):
     out = lockstep.run("policy", "s3://a", "s3://b", "--side", "target").out
     assert set(json.loads(out)) == {"Version", "Statement"}
     text = lockstep.run("policy", "s3://a", "file:///tmp/b").out
     assert text.startswith("# source s3://a/") and "is a directory" in text
+    # What takes no document is said where it does not end up in a file.
+    silent = lockstep.run("policy", "s3://a", "file:///tmp/b", "--side", "target")
+    assert silent.out == "" and "read and write it" in silent.err
 
 
 @pytest.mark.parametrize("arguments, words", [
@@ -302,6 +347,15 @@ def test_one_side_is_a_document_that_tools_take(lockstep, tmp_path):
     (["s3://a/x*y", "s3://b"], "* in a prefix"), (["gs://a/x\"y", "s3://b"], "quotes"),
     (["s3://a", "s3://b", "--target-key", "alias"], "ARN"), (["s3://a", "s3://b", "--events", "queue"], "sqs"),
     (["gs://a", "s3://b", "--events", "queue"], "subscriptions"), (["az://a/c/x'y", "s3://b"], "quotes"),
+    (["az://a/c"], "name its source and its target"), (["s3://a", "--for", "sync"], "name its source and its target"),
+    (["s3://a", "/tmp", "--target-key", "k"], "is a directory, which no cloud encrypts"),
+    (["/tmp", "s3://a", "--source-key", "k"], "is a directory, which no cloud encrypts"),
+    (["s3://a", "gs://b", "--target-key", "arn:aws:kms:x"], "projects/P/locations/L"),
+    (["s3://a", "az://b/c", "--target-key", "arn:aws:kms:x"], "encryption scope"),
+    (["s3://a", "s3://b", "--permanent-delete"], "give both"), (["s3://a", "s3://b", "--delete", "--for", "check"], "leaves sync out"),
+    (["s3://a", "s3://b", "--events", "https://sqs.eu.amazonaws.com/1/q", "--for", "doctor"], "leaves sync out"),
+    (["s3://a", "vault+s3://b", "--delta"], "is a vault"), (["/tmp", "s3://b", "--events", "projects/p/subscriptions/s"], "no changes"),
+    (["s3://a", "s3://b", "--for", ","], "tasks"),
 ])
 def test_wrong_arguments(lockstep, arguments, words):
     assert words in lockstep.run("policy", *arguments, expect=2).err

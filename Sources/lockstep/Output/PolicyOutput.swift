@@ -1,12 +1,12 @@
 import Foundation
-import ReplicationModel
 
 /// Policies as text that people read, or as one JSON object.
 struct PolicyOutput {
     let console: Console
 
-    func write(_ side: PolicyUse.Side, _ location: ObjectLocation, _ policy: Policy) {
-        console.data("# \(side.rawValue) \(location)")
+    func write(_ entry: PolicyEntry) {
+        let policy = entry.policy
+        console.data("# \(entry.name.rawValue) \(entry.place)")
         for document in policy.documents {
             console.data("# \(document.kind)")
             console.data(document.json)
@@ -19,11 +19,12 @@ struct PolicyOutput {
         for document in policy.documents { console.data(document.json) }
     }
 
-    func writeJSON(_ policies: [(side: PolicyUse.Side, location: ObjectLocation, policy: Policy)]) throws {
+    func writeJSON(_ entries: [PolicyEntry]) throws {
         var root: [String: Any] = ["schema": "lockstep.policy/1"]
-        for (side, location, policy) in policies {
-            root[side.rawValue] = [
-                "location": "\(location)", "cloud": policy.cloud, "notes": policy.notes,
+        for entry in entries {
+            let policy = entry.policy
+            root[entry.name.rawValue] = [
+                "location": entry.place, "cloud": policy.cloud, "notes": policy.notes,
                 "documents": try policy.documents.map { document in
                     [
                         "kind": document.kind,

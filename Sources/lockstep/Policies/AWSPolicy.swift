@@ -87,18 +87,13 @@ extension Policy {
             }
             allow(
                 "Key\(index + 1)",
-                use.side == .target && all.contains(.put) ? ["kms:Decrypt", "kms:GenerateDataKey"] : ["kms:Decrypt"],
+                use.side != .source && all.contains(.put) ? ["kms:Decrypt", "kms:GenerateDataKey"] : ["kms:Decrypt"],
                 key)
         }
         if let queue = use.queue {
-            allow(
-                "Events", ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"],
-                try queueARN(queue))
+            statements.append(try queueStatement(queue))
         }
-        var notes = [
-            "attach it to the user or role: aws iam put-role-policy --role-name ROLE --policy-name lockstep-\(use.side.rawValue) "
-                + "--policy-document file://FILE"
-        ]
+        var notes = [attaching("lockstep-\(use.side.rawValue)")]
         if !prefix.isEmpty {
             notes.append(
                 "S3 answers for a missing object with 404 only to who may list without naming a prefix: so the names, not the contents, "
@@ -106,6 +101,39 @@ extension Policy {
         }
         return Policy(
             cloud: "aws", documents: [try Document("iam-policy", IAMPolicy(statement: statements))], notes: notes)
+    }
+
+    /// Of a queue whose cloud is not that of the source.
+    static func aws(queue: String) throws(CommandFailure) -> Policy {
+        try aws([try queueStatement(queue)], name: "lockstep-events")
+    }
+
+    /// Of the key that opens a vault.
+    /// - Parameter encrypts: vaults are made, or get other keys.
+    static func aws(vaultKey key: String, encrypts: Bool) throws(CommandFailure) -> Policy {
+        guard key.hasPrefix("arn:") else {
+            throw CommandFailure(
+                .usage, "\(key): a policy names a key by its ARN, arn:aws:kms:REGION:ACCOUNT:key/ID")
+        }
+        let actions = ["kms:Decrypt"] + (encrypts ? ["kms:Encrypt"] : [])
+        return try aws(
+            [IAMPolicy.Statement(sid: "VaultKey", action: actions, resource: key)], name: "lockstep-vault-key")
+    }
+
+    private static func aws(_ statements: [IAMPolicy.Statement], name: String) throws(CommandFailure) -> Policy {
+        Policy(
+            cloud: "aws", documents: [try Document("iam-policy", IAMPolicy(statement: statements))],
+            notes: [attaching(name)])
+    }
+
+    private static func attaching(_ name: String) -> String {
+        "attach it to the user or role: aws iam put-role-policy --role-name ROLE --policy-name \(name) --policy-document file://FILE"
+    }
+
+    private static func queueStatement(_ queue: String) throws(CommandFailure) -> IAMPolicy.Statement {
+        IAMPolicy.Statement(
+            sid: "Events", action: ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"],
+            resource: try queueARN(queue))
     }
 
     /// Text in which nothing is a wildcard or a variable.

@@ -81,16 +81,31 @@ extension Policy {
             "az role assignment create --assignee PRINCIPAL --role NAME --scope SCOPE [--condition … --condition-version 2.0]",
         ]
         if !use.keys.isEmpty { notes.append("an encryption scope needs no right of its own: the account uses its key") }
-        if let queue = use.queue {
-            guard queue.hasPrefix("https://"), queue.contains(".queue.") else {
-                throw CommandFailure(
-                    .usage, "\(queue): a queue of Azure's is https://ACCOUNT.queue.core.windows.net/NAME")
-            }
-            notes.append(
-                "az role assignment create --assignee PRINCIPAL --role \"Storage Queue Data Message Processor\" --scope SCOPE_OF_QUEUE"
-            )
-        }
+        if let queue = use.queue { notes.append(try note(queue: queue)) }
         return Policy(cloud: "azure", documents: documents, notes: notes)
+    }
+
+    /// Of a queue whose cloud is not that of the source.
+    static func azure(queue: String) throws(CommandFailure) -> Policy {
+        Policy(cloud: "azure", documents: [], notes: [try note(queue: queue)])
+    }
+
+    /// Of the key that opens a vault: there is no smaller role that also reads the key's version.
+    static func azure(vaultKey key: String) -> Policy {
+        Policy(
+            cloud: "azure", documents: [],
+            notes: [
+                "az role assignment create --assignee PRINCIPAL --role \"Key Vault Crypto User\" --scope SCOPE_OF_KEY (of \(key))"
+            ])
+    }
+
+    private static func note(queue: String) throws(CommandFailure) -> String {
+        guard queue.hasPrefix("https://"), queue.contains(".queue.") else {
+            throw CommandFailure(
+                .usage, "\(queue): a queue of Azure's is https://ACCOUNT.queue.core.windows.net/NAME")
+        }
+        return
+            "az role assignment create --assignee PRINCIPAL --role \"Storage Queue Data Message Processor\" --scope SCOPE_OF_QUEUE"
     }
 
     /// Source: "Azure role assignment condition format and syntax"; listings name a prefix where other calls name a path.

@@ -126,15 +126,30 @@ extension Policy {
                     + "--member serviceAccount:service-PROJECT_NUMBER@gs-project-accounts.iam.gserviceaccount.com "
                     + "--role roles/cloudkms.cryptoKeyEncrypterDecrypter")
         }
-        if let queue = use.queue {
-            guard queue.hasPrefix("projects/"), queue.contains("/subscriptions/") else {
-                throw CommandFailure(.usage, "\(queue): a queue of Google's is projects/PROJECT/subscriptions/NAME")
-            }
-            notes.append(
-                "gcloud pubsub subscriptions add-iam-policy-binding \(queue) --member MEMBER --role roles/pubsub.subscriber"
-            )
-        }
+        if let queue = use.queue { notes.append(try note(queue: queue)) }
         return notes
+    }
+
+    /// Of a queue whose cloud is not that of the source.
+    static func google(queue: String) throws(CommandFailure) -> Policy {
+        Policy(cloud: "google", documents: [], notes: [try note(queue: queue)])
+    }
+
+    /// Of the key that opens a vault.
+    /// - Parameter encrypts: vaults are made, or get other keys.
+    static func google(vaultKey key: String, encrypts: Bool) -> Policy {
+        let role = encrypts ? "cryptoKeyEncrypterDecrypter" : "cryptoKeyDecrypter"
+        return Policy(
+            cloud: "google", documents: [],
+            notes: ["gcloud kms keys add-iam-policy-binding \(key) --member MEMBER --role roles/cloudkms.\(role)"])
+    }
+
+    private static func note(queue: String) throws(CommandFailure) -> String {
+        guard queue.hasPrefix("projects/"), queue.contains("/subscriptions/") else {
+            throw CommandFailure(.usage, "\(queue): a queue of Google's is projects/PROJECT/subscriptions/NAME")
+        }
+        return
+            "gcloud pubsub subscriptions add-iam-policy-binding \(queue) --member MEMBER --role roles/pubsub.subscriber"
     }
 
     /// A condition that holds for objects below the prefix and for listings of it. Source: "Overview of IAM Conditions", resource names and

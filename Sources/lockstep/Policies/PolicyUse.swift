@@ -3,8 +3,10 @@ import ReplicationModel
 
 /// What is done at one side of a pair: which rights are asked for.
 struct PolicyUse: Sendable {
-    enum Side: String, Sendable {
+    enum Side: String, Sendable, CaseIterable {
         case source, target
+        /// Where the manifest is published, if not at the target.
+        case control
     }
 
     enum Task: String, Sendable, CaseIterable {
@@ -43,7 +45,10 @@ struct PolicyUse: Sendable {
         func may(_ operations: StoreOperation..., at scope: Scope = .objects) {
             for operation in operations { rights.insert(Right(operation: operation, scope: scope)) }
         }
-        if tasks.contains(.sync) || tasks.contains(.check) || tasks.contains(.doctor) { may(.list, .head, .read) }
+        let looks = tasks.contains(.sync) || tasks.contains(.check) || tasks.contains(.doctor)
+        if looks { may(.list, .head, .read, at: side == .control ? .own : .objects) }
+        if side == .control, tasks.contains(.sync) { may(.put, .delete, at: .own) }
+        if side == .control, tasks.contains(.doctor) { allowDoctor(&rights) }
         guard side == .target else { return rights }
         if tasks.contains(.sync) {
             may(.put, .beginUpload, .uploadPart, .listParts, .completeUpload, .abortUpload, .openUploads)
@@ -56,13 +61,17 @@ struct PolicyUse: Sendable {
             }
         }
         if tasks.contains(.sweep) { may(.openUploads, .abortUpload) }
-        if tasks.contains(.doctor) {
-            may(
-                .put, .beginUpload, .uploadPart, .listParts, .completeUpload, .abortUpload, .openUploads, .copy,
-                .copyPart,
-                .delete, at: .own)
-        }
+        if tasks.contains(.doctor) { allowDoctor(&rights) }
         return rights
+    }
+
+    /// What the doctor asks of a place that is written to.
+    private func allowDoctor(_ rights: inout Set<Right>) {
+        let operations: [StoreOperation] = [
+            .put, .beginUpload, .uploadPart, .listParts, .completeUpload, .abortUpload, .openUploads, .copy, .copyPart,
+            .delete,
+        ]
+        for operation in operations { rights.insert(Right(operation: operation, scope: .own)) }
     }
 
     /// The rights of one scope; those below `.lockstep/` without those that are given everywhere.
