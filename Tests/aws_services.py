@@ -27,6 +27,8 @@ class AWSServices:
         self.sso_token = "canary-single-sign-on"
         #: What was asked for, in order.
         self.calls = []
+        #: Where every request is sent on to, if anywhere.
+        self.redirect = None
         #: Called before each answer with credentials; may change what they are.
         self.on_call = lambda: None
 
@@ -38,6 +40,8 @@ class AWSServices:
         return LoopbackServer(self.answer)
 
     def answer(self, asked):
+        if self.redirect:
+            return 307, {"location": self.redirect + asked.path}, ""
         status, body = self.reply(asked, asked.path, asked.headers)
         return status, {}, body
 

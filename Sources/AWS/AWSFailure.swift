@@ -60,6 +60,13 @@ package struct AWSFailure: Sendable {
     /// Whether the service is at fault, and only for now.
     var isPassing: Bool { verdict.retry == .transient && !isExpiry }
 
+    private var isRedirect: Bool { (300..<400).contains(status) }
+
+    /// Somebody else than the service that was meant answers there: nothing is said of who asks and what they may.
+    static func redirects(_ host: String) -> String {
+        "\(host) redirects, which is not followed with credentials; check its address"
+    }
+
     /// Whether the request was refused because of its time.
     var isSkew: Bool {
         switch code {
@@ -81,9 +88,9 @@ package struct AWSFailure: Sendable {
         _ operation: StoreOperation, of host: String, _ advice: String, isQuoted: Bool = true, now: Int64
     ) -> StoreError {
         let (errorCode, retry) = verdict
-        var text = isPassing ? "\(host) cannot answer now" : advice
+        var text = isPassing ? "\(host) cannot answer now" : isRedirect ? Self.redirects(host) : advice
         let words = [code, isQuoted ? message : ""].filter { !$0.isEmpty }.joined(separator: ": ")
-        text += words.isEmpty ? " (HTTP \(status))" : " (the service says: \(words))"
+        if !words.isEmpty, !isRedirect { text += " (the service says: \(words))" }
         var delayed = retry
         if retry == .transient, let delay = StoreError.retryAfter(headers, now: now) { delayed = .after(delay) }
         return StoreError(

@@ -129,9 +129,12 @@ package final class InstanceMetadata: Sendable {
 
     private func refusal(_ response: HTTPResponse, _ endpoint: Endpoint) -> StoreError {
         let isPassing = response.status >= 500 || response.status == 429
+        let isRedirect = (300..<400).contains(response.status)
         return StoreError(
             isPassing ? .unavailable : .unauthenticated, .head,
-            message: "\(endpoint.origin) gives no credentials of this instance (HTTP \(response.status))",
+            message: isRedirect
+                ? AWSFailure.redirects(endpoint.origin)
+                : "\(endpoint.origin) gives no credentials of this instance",
             retry: isPassing ? .transient : .never, status: response.status)
     }
 

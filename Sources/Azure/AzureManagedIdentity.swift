@@ -163,6 +163,12 @@ package final class AzureManagedIdentity: CredentialProvider {
                 message: "the managed identity service at \(endpoint) cannot answer now",
                 retry: delay.map { .after($0) } ?? .transient, status: response.status)
         }
+        if mustBeThere, (300..<400).contains(response.status) {
+            let advice = if case .machine = source { "" } else { "; check IDENTITY_ENDPOINT" }
+            throw .credentials(
+                "the managed identity service at \(endpoint) redirects, which is not followed with credentials\(advice)",
+                status: response.status)
+        }
         guard mustBeThere else { return absent("no identity is assigned to this machine (HTTP \(response.status))") }
         let words = [document?.error, document?.description].compactMap { $0 }.joined(separator: ": ")
         let wanted = clientID.map { "the identity with client id \($0)" } ?? "an identity"

@@ -189,6 +189,36 @@ def test_a_token_of_single_sign_on_is_renewed_and_kept(user, place, services):
     assert services.calls == ["renewal", "portal", "portal"]
 
 
+@pytest.mark.parametrize("kind", ["container", "instance", "role", "web identity", "single sign-on", "renewal"])
+def test_a_redirect_is_neither_followed_nor_blamed_on_rights(user, place, services, kind):
+    token = user.directory / "web"
+    token.write_text(services.web_token)
+    user.config(
+        f"[profile role]\nrole_arn = {ROLE}\nsource_profile = base\n[profile base]\naws_access_key_id = AKIDBASE\n"
+        f"aws_secret_access_key = canary-base\n[profile s]\nsso_session = corp\n{SSO}[sso-session corp]\n{START}")
+    if kind == "renewal":
+        sso_cache(
+            user, "corp", startUrl="https://corp.example/start", region="eu-west-1", accessToken="canary-old", expiresAt=later(-60),
+            clientId="client", clientSecret="canary-client", registrationExpiresAt=later(3600), refreshToken="canary-refresh")
+    else:
+        sso_cache(user, "corp", accessToken=services.sso_token, expiresAt=later(3600))
+    environment = {
+        "container": {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{services.url}/container", "AWS_CONTAINER_AUTHORIZATION_TOKEN": services.container_token},
+        "instance": {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": services.url},
+        "role": {"AWS_PROFILE": "role"}, "web identity": {"AWS_WEB_IDENTITY_TOKEN_FILE": str(token), "AWS_ROLE_ARN": ROLE},
+        "single sign-on": {"AWS_PROFILE": "s"}, "renewal": {"AWS_PROFILE": "s"},
+    }[kind]
+    other = AWSServices("AKIDOTHER", "canary-other", TOKEN)
+    with other.serve() as elsewhere:
+        services.redirect = elsewhere.url
+        refused = user.list(place, expect=78, **environment).err
+    assert other.calls == []
+    assert "redirects, which is not followed with credentials" in refused and refused.count("HTTP 307") == 1, refused
+    for wrong in ("trust", "external id", "assigned", "role of its task", "gives no"):
+        assert wrong not in refused
+
+
 def test_a_program(user, place, services):
     script = user.directory / "keys with blanks.py"
     document = {"Version": 1, **services.keys, "SessionToken": TOKEN, "Expiration": later(3600)}

@@ -200,6 +200,15 @@ def test_a_refused_secret_says_why_and_is_not_shown(services, storage, user):
     user.list(storage, expect=78, **application(services, AZURE_CLIENT_SECRET="canary-client-secret"))
 
 
+def test_a_redirect_of_the_applications_identity_is_not_blamed_on_the_identity(services, storage, user):
+    with AzureServices(TOKEN).running() as elsewhere:
+        services.instead[APPLICATION] = [(307, {"location": elsewhere.url + APPLICATION}, b"")]
+        refused = user.list(storage, expect=78, IDENTITY_ENDPOINT=services.url + APPLICATION, IDENTITY_HEADER=HEADER).err
+        assert not elsewhere.asked
+    assert "redirects" in refused and "check IDENTITY_ENDPOINT" in refused and "assigned" not in refused
+    assert refused.count("HTTP 307") == 1
+
+
 def test_redirects_are_not_followed_with_secrets(services, storage, user):
     with AzureServices(TOKEN).running() as elsewhere:
         services.instead[ENTRA] = [(307, {"location": elsewhere.url + ENTRA}, b"")]
