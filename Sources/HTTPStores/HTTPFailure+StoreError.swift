@@ -7,7 +7,7 @@ extension StoreError {
     package init(_ failure: HTTPFailure, _ operation: StoreOperation, key: ObjectKey?) {
         let code: Code =
             switch failure.code {
-            case .resolve, .connect, .tls, .certificate: .unreachable
+            case .resolve, .unknownHost, .connect, .tls, .certificate: .unreachable
             // Forbidden here, whatever the server would say.
             case .refusedAddress: .forbidden
             case .reset, .stalled, .truncated, .other: .network
@@ -21,6 +21,7 @@ extension StoreError {
             default: operation.isWrite && failure.mayHaveBeenProcessed ? .unknownOutcome : .transient
             }
         self.init(code, operation, key: key, message: failure.message, retry: retry)
+        isUnknownHost = failure.code == .unknownHost
     }
 
     /// The delay that a `Retry-After` header asks for: seconds or an HTTP date, at most five minutes.

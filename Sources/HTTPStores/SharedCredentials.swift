@@ -41,6 +41,8 @@ package final class SharedCredentials<Value: Sendable & Equatable>: Sendable {
         var nextAttempt = Int64.min
         /// The first that the service refused since it last accepted any.
         var refused: Value?
+        /// Somebody has given credentials.
+        var wasGiven = false
     }
 
     private let provider: any CredentialProvider<Value>
@@ -108,7 +110,7 @@ package final class SharedCredentials<Value: Sendable & Equatable>: Sendable {
                 return .success(fresh)
             } catch {
                 self.finish(nil)
-                return .failure(Self.asked(error))
+                return .failure(self.asked(error))
             }
         }
         state.nextAttempt = time + Self.pause
@@ -139,11 +141,16 @@ package final class SharedCredentials<Value: Sendable & Equatable>: Sendable {
 
     /// Who answers nonsense when asked for credentials is the wrong one to ask, and will be the next time: that is a matter of the
     /// configuration, not of the object that needed them.
-    private static func asked(_ error: StoreError) -> StoreError {
+    private func asked(_ error: StoreError) -> StoreError {
+        var error = error
+        if error.isUnknownHost {
+            // Not the store's own host, and unless it was there before a typo that does not go away.
+            error.isUnknownHost = false
+            if !state.withLock({ $0.wasGiven }) { error.retry = .never }
+        }
         switch error.code {
         case .unauthenticated, .forbidden, .throttled, .unavailable, .unreachable, .network, .cancelled: return error
         default:
-            var error = error
             let passes = error.retry == .transient
             error.code = passes ? .unavailable : .unauthenticated
             if !passes { error.retry = .never }
@@ -156,6 +163,7 @@ package final class SharedCredentials<Value: Sendable & Equatable>: Sendable {
         state.withLock { state in
             state.loading = nil
             guard let fresh else { return }
+            state.wasGiven = true
             guard let expiration = fresh.expiration else {
                 state.current = Current(value: fresh.value)
                 return

@@ -57,8 +57,10 @@ extension CurlTransfer {
         case CURLE_UNSUPPORTED_PROTOCOL:
             // Also said of a reply that does not start like HTTP.
             return failure(attempts == 0 ? .badURL : .protocolViolation, text, end)
-        case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY:
+        case CURLE_COULDNT_RESOLVE_HOST:
             return failure(.resolve, text, end)
+        case CURLE_COULDNT_RESOLVE_PROXY:
+            return failure(.connect, text, end)
         case CURLE_COULDNT_CONNECT where addressRefusal != nil:
             return failure(.refusedAddress, addressRefusal ?? text, end)
         case CURLE_COULDNT_CONNECT, CURLE_INTERFACE_FAILED, CURLE_PROXY:

@@ -33,6 +33,9 @@ package final class CurlTransport: HTTPTransport {
         } onCancel: {
             loop.cancel(transfer)
         }
+        if case .failure(let failure) = outcome, failure.code == .resolve, !Task.isCancelled {
+            throw await HostLookup.explain(failure, of: CurlTransfer.host(of: request.url))
+        }
         return try outcome.get()
     }
 

@@ -151,8 +151,10 @@ package struct HTTPResponse: Sendable {
 
 /// Why no complete reply arrived.
 package struct HTTPFailure: Error, Sendable, CustomStringConvertible {
+    /// `unknownHost`: the resolver says that there is no such name; `resolve`: it could not say.
     package enum Code: String, Sendable {
-        case badURL, resolve, refusedAddress, connect, tls, certificate, reset, stalled, truncated, bodyTooLong,
+        case badURL, resolve, unknownHost, refusedAddress, connect, tls, certificate, reset, stalled, truncated,
+            bodyTooLong,
             protocolViolation
         case cancelled, other
     }

@@ -8,6 +8,8 @@ package struct RetryPolicy: Sendable {
     package var maxAttempts: Int
     /// Attempts of a call that the store refuses because it is busy: minutes, for it will not be busy for ever.
     package var maxRefusals: Int
+    /// Attempts of a call while there is no host of the service's name, and there never was one: a typo does not go away by itself.
+    package var maxLookups: Int
     package var base: Duration
     package var cap: Duration
     /// Retries that may be spent before any call has succeeded.
@@ -16,12 +18,13 @@ package struct RetryPolicy: Sendable {
     package var earned: Double
 
     package init(
-        maxAttempts: Int = 8, maxRefusals: Int = 20,
+        maxAttempts: Int = 8, maxRefusals: Int = 20, maxLookups: Int = 3,
         base: Duration = .milliseconds(150), cap: Duration = .seconds(20), reserve: Double = 200,
         earned: Double = 0.5
     ) {
         self.maxAttempts = maxAttempts
         self.maxRefusals = maxRefusals
+        self.maxLookups = maxLookups
         self.base = base
         self.cap = cap
         self.reserve = reserve
@@ -42,13 +45,20 @@ package struct RetryPolicy: Sendable {
 package final class RetryBudget: Sendable {
     private let policy: RetryPolicy
     private let available: Mutex<Double>
+    private let answered = Atomic(false)
 
     package init(_ policy: RetryPolicy) {
         self.policy = policy
         available = Mutex(policy.reserve)
     }
 
+    /// The service has been reached.
+    var hasAnswered: Bool { answered.load(ordering: .relaxed) }
+
+    func noteAnswer() { answered.store(true, ordering: .relaxed) }
+
     func earn() {
+        noteAnswer()
         available.withLock { $0 = min(policy.reserve, $0 + policy.earned) }
     }
 

@@ -8,17 +8,21 @@ package struct RetryingStore: ObjectStore {
     private let policy: RetryPolicy
     private let budget: RetryBudget
     private let time: any Timekeeper
+    /// What says where the service is, for people.
+    private let addressName: String
     /// Told before each wait, for logs and meters.
     private let onRetry: @Sendable (StoreError, _ attempt: Int, _ wait: Duration) -> Void
 
     package init(
         _ base: any ObjectStore, policy: RetryPolicy = RetryPolicy(), time: any Timekeeper,
+        addressName: String = "the endpoint",
         onRetry: @escaping @Sendable (StoreError, Int, Duration) -> Void = { _, _, _ in }
     ) {
         self.base = base
         self.policy = policy
         self.budget = RetryBudget(policy)
         self.time = time
+        self.addressName = addressName
         self.onRetry = onRetry
     }
 
@@ -36,8 +40,9 @@ package struct RetryingStore: ObjectStore {
                 budget.earn()
                 return result
             } catch {
+                if error.code != .unreachable { budget.noteAnswer() }
                 guard let wait = wait(after: error, attempt: attempt, repeatable: repeatable), budget.spend() else {
-                    throw error
+                    throw explained(error)
                 }
                 onRetry(error, attempt, wait)
                 let interrupted = Self.cancelled(error)
@@ -48,7 +53,10 @@ package struct RetryingStore: ObjectStore {
     }
 
     private func wait(after error: StoreError, attempt: Int, repeatable: Bool) -> Duration? {
-        guard attempt < (error.code == .throttled ? policy.maxRefusals : policy.maxAttempts) else { return nil }
+        let limit =
+            isMistaken(error)
+            ? policy.maxLookups : error.code == .throttled ? policy.maxRefusals : policy.maxAttempts
+        guard attempt < limit else { return nil }
         let jittered = policy.delay(afterAttempt: attempt, random: Double.random(in: 0...1))
         switch error.retry {
         case .never: return nil
@@ -56,6 +64,16 @@ package struct RetryingStore: ObjectStore {
         case .after(let asked): return asked + jittered
         case .unknownOutcome: return repeatable ? jittered : nil
         }
+    }
+
+    /// Nobody has ever answered under the service's name, and nobody is there.
+    private func isMistaken(_ error: StoreError) -> Bool { error.isUnknownHost && !budget.hasAnswered }
+
+    private func explained(_ error: StoreError) -> StoreError {
+        guard isMistaken(error) else { return error }
+        var error = error
+        error.message += "; check \(addressName)"
+        return error
     }
 
     private static func cancelled(_ error: StoreError) -> StoreError {

@@ -70,6 +70,8 @@ package struct StoreError: Error, Sendable {
     package var serviceCode: String
     /// The store's request id, for its support.
     package var requestID: String?
+    /// There is no host of the service's name: a typo, unless it has answered before.
+    package var isUnknownHost = false
 
     package init(
         _ code: Code, _ operation: StoreOperation, key: ObjectKey? = nil, message: String, retry: Retry = .never,

@@ -128,6 +128,22 @@ extension Connection {
         identity = CloudIdentity(cloud)
     }
 
+    /// What says where the service of `location` is.
+    func addressName(of location: ObjectLocation) -> String {
+        let cloud: String? =
+            switch origin?.name {
+            case .cloud(let name): name
+            case .vault(_, let name): name
+            case nil: nil
+            }
+        if let cloud, let file = origin?.file, endpoint != nil || region != nil {
+            return "clouds.\(cloud).\(endpoint != nil ? "endpoint" : "region") in \(file)"
+        }
+        if endpoint != nil { return "the URL of its --endpoint option" }
+        if location.service == .az { return "the account's name, \(location.account)" }
+        return region != nil ? "the region, \(region ?? "")" : "the region, and the variables that name an endpoint"
+    }
+
     /// The arguments by which a command finds `location` as this connection does.
     func arguments(for location: ObjectLocation) -> String {
         var words: [String] = []

@@ -55,7 +55,9 @@ struct StoreFactory {
         let (base, endpoint, learned) = try baseStore(location, connection, use)
         let meter = MeteredStore(base)
         let onRetry = onRetry
-        let retrying = RetryingStore(ThrottledStore(meter, rate: rate, time: time), time: time) {
+        let retrying = RetryingStore(
+            ThrottledStore(meter, rate: rate, time: time), time: time, addressName: connection.addressName(of: location)
+        ) {
             meter.countRetry()
             onRetry($0, $1, $2)
         }

@@ -63,6 +63,27 @@ import Testing
         #expect(time.sleeps.isEmpty)
     }
 
+    @Test func aHostThatNeverWasThereIsSoonGivenUp() async throws {
+        let base = HookedStore { (operation, _, _) throws(StoreError) in throw .unknownHost(operation) }
+        let store = RetryingStore(base, time: time, addressName: "clouds.prod.endpoint")
+        let error = try await failure { _ = try await store.list(ListRequest()) }
+        #expect(base.count(.list) == 3 && time.sleeps.count == 2)
+        #expect(error?.message == "there is no host; check clouds.prod.endpoint")
+    }
+
+    @Test func aHostThatHasAnsweredComesBack() async throws {
+        for answer in [StoreError?.none, .busy(.head, .never)] {
+            let base = HookedStore { (operation, _, number) throws(StoreError) in
+                if operation == .list, number <= 6 { throw .unknownHost(operation) }
+                if operation == .head, let answer { throw answer }
+            }
+            let store = RetryingStore(base, time: time)
+            _ = try await failure { _ = try await store.head("x") }
+            _ = try await store.list(ListRequest())
+            #expect(base.count(.list) == 7)
+        }
+    }
+
     @Test func theStoresOwnWaitIsTheLeast() async throws {
         let store = RetryingStore(failing(1, .after(.seconds(7))), time: time)
         try await store.write("x", to: "key")
@@ -152,5 +173,13 @@ import Testing
         let error = await call.value
         #expect(error?.code == .cancelled)
         #expect(error?.operation == .head)
+    }
+}
+
+extension StoreError {
+    fileprivate static func unknownHost(_ operation: StoreOperation) -> StoreError {
+        var error = StoreError(.unreachable, operation, message: "there is no host", retry: .transient)
+        error.isUnknownHost = true
+        return error
     }
 }
