@@ -91,10 +91,10 @@ def test_what_alerts_tell_to_do_exists():
 
 def test_commands_of_the_page():
     shell = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.S)).replace("\\\n", " ")
-    found = re.findall(r"(?:^|\s)lockstep ((?:run|serve|config|doctor|sync|check) .*?)(?:\s+#|$)", shell, re.M)
+    found = re.findall(r"(?:^|\s)lockstep(?:_as_unit)? ((?:run|serve|config|doctor|policy|sync|check) .*?)(?:\s+#|$)", shell, re.M)
     for line in found:
         assert fault(shlex.split(line)) is None, line
-    inline = re.findall(r"`lockstep ([a-z][^`]*)`", PAGE.read_text())
+    inline = re.findall(r"`lockstep(?:_as_unit)? ([a-z][^`]*)`", PAGE.read_text())
     for line in inline:
         assert fault(line.split(), whole=False) is None, line
     assert found and inline
