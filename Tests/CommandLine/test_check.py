@@ -22,6 +22,16 @@ def marks(path):
     return dict(line.split(" ", 1)[::-1] for line in path.read_text().splitlines())
 
 
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_why_a_check_failed_is_said_once(lockstep, source, side):
+    missing = "s3://no-such-bucket-here"
+    places = (missing, source.url) if side == "source" else (source.url, missing)
+    outcome = lockstep.run("check", *places, "--state", lockstep.state, expect=78)
+    assert (outcome.out + outcome.err).count("no bucket no-such-bucket-here") == 1 and "could not finish" in outcome.out
+    quiet = lockstep.run("check", *places, "--state", lockstep.state, "--quiet", expect=78)
+    assert quiet.err.count("no bucket no-such-bucket-here") == 1 and len(quiet.out.splitlines()) == 2
+
+
 def test_in_sync_by_listings_alone(lockstep, sim, pair):
     source, target = pair
     found = check(lockstep, source.url, target.url)

@@ -132,6 +132,8 @@ struct CheckReport {
 
     /// The lines for people, the verdict first.
     func lines(_ differences: [CheckFinding], brief: Bool) -> [String] {
+        // What ended it is an error, and said as one.
+        let meaning = summary.failure == nil ? meaning : "The check could not finish."
         var lines = ["\(summary.verdict.rawValue)  \(ObjectKey(source)) → \(ObjectKey(target))", meaning]
         guard !brief else { return lines }
         for row in rows {
