@@ -109,9 +109,17 @@ systemctl stop lockstep.service
 [ "$(state lockstep.service Result)" = success ] || fail "it did not drain: $(state lockstep.service Result)"
 
 step "by hand, with the same state"
-systemd-run --quiet --pipe --wait -p User=lockstep -p DynamicUser=yes -p StateDirectory=lockstep -p EnvironmentFile=-/etc/lockstep/lockstep.env \
-    -p LoadCredential=lockstep:/etc/lockstep/credentials lockstep run models --dry-run --config /etc/lockstep/lockstep.yaml ||
-    fail "by hand it ended with $?"
+# The function of Deploy.md.
+lockstep_as_unit() {
+    systemd-run --quiet --pipe --wait -p User=lockstep -p DynamicUser=yes -p StateDirectory=lockstep \
+        -p EnvironmentFile=-/etc/lockstep/lockstep.env -p LoadCredential=lockstep:/etc/lockstep/credentials \
+        -E LOCKSTEP_CONFIG=/etc/lockstep/lockstep.yaml \
+        sh -c 'AWS_SHARED_CREDENTIALS_FILE=$CREDENTIALS_DIRECTORY/lockstep_aws AWS_CONFIG_FILE=$CREDENTIALS_DIRECTORY/lockstep_aws-config
+            export AWS_SHARED_CREDENTIALS_FILE AWS_CONFIG_FILE; exec lockstep "$@"' lockstep "$@"
+}
+lockstep_as_unit config check || fail "the check of the configuration ended with $?"
+lockstep_as_unit run models --dry-run || fail "by hand it ended with $?"
+lockstep_as_unit doctor models --read-only || fail "the doctor ended with $?"
 
 step "remove"
 dpkg --remove lockstep

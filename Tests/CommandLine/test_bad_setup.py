@@ -18,6 +18,27 @@ def wrong_credentials(kind, sim):
     }[kind]
 
 
+@pytest.mark.parametrize("kind", CLOUDS)
+def test_a_host_that_does_not_exist_is_given_up_after_a_few_tries(location, lockstep, kind):
+    """A typo in an endpoint is named, and where it was written."""
+    source = location("s3").fill({"k": b"1"})
+    place = {"s3": "s3://bucket", "gs": "gs://bucket", "az": "az://devstoreaccount1/c"}[kind]
+    flags = ("--target-endpoint", "http://no-such-host.invalid:9000", "--verbose", "--state", lockstep.state)
+    outcome = lockstep.run("sync", source.url, place, *flags, expect=75)
+    assert "there is no host no-such-host.invalid; check the URL of its --endpoint option" in outcome.err
+    assert "attempt 2 failed, again in" in outcome.err and "attempt 3 failed" not in outcome.err
+
+
+@pytest.mark.parametrize("named", ["--cloud", "vault"])
+def test_a_host_of_the_configuration_that_does_not_exist(configured, lockstep, named):
+    cloud = {"type": "gs", "endpoint": "https://storage.no-such-host.invalid", "anonymous": True}
+    vault = {"location": "gs://b/v", "cloud": "dr"}
+    configured.pair({"location": "/tmp"}, {"location": "gs://b/x", "cloud": "dr"}, rest={"clouds": {"dr": cloud}, "vaults": {"v": vault}})
+    words = ("gs://b/x", "--cloud", "dr") if named == "--cloud" else ("vault:v",)
+    refused = lockstep.run("ls", *words, "--config", configured.path, expect=75).err
+    assert f"there is no host storage.no-such-host.invalid; check clouds.dr.endpoint in {configured.path}" in refused
+
+
 @pytest.mark.parametrize("kind", ["s3", "az"])
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_wrong_credentials(sim, location, lockstep, kind, side):

@@ -8,6 +8,7 @@ import uuid
 
 import pytest
 
+from faults import fault  # noqa: F401
 from locations import MIB, FileLocation
 
 
