@@ -29,7 +29,7 @@ final class RereadConfiguration: Sendable {
                 throw CommandFailure(.configuration, problems.map { "\(file.path):\($0)" }.joined(separator: "; "))
             }
         }
-        return ConfiguredPair(file.configuration.pair(name) ?? pair, in: file.configuration)
+        return ConfiguredPair(file.configuration.pair(name) ?? pair, in: file)
     }
 }
 
