@@ -10,7 +10,7 @@ OWN = {
             "last_run_timestamp_seconds last_success_timestamp_seconds recovery_point_timestamp_seconds replication_lag_seconds "
             "last_run_duration_seconds last_exit_code running consecutive_failures source_objects source_bytes unverified_objects "
             "run_planned_bytes run_arrived_bytes check_verdict last_check_timestamp_seconds next_run_timestamp_seconds "
-            "recovery_due_timestamp_seconds"
+            "recovery_due_timestamp_seconds first_run_timestamp_seconds check_consecutive_failures"
         ).split()
     ),
     *(

@@ -29,6 +29,9 @@ package enum PairMetrics {
         Gauge("lockstep_pair_last_run_timestamp_seconds", "When the last run ended.") { status, _ in
             status.record.lastRun?.end
         },
+        Gauge("lockstep_pair_first_run_timestamp_seconds", "When the first run began.") { status, _ in
+            status.record.firstRun
+        },
         Gauge("lockstep_pair_last_success_timestamp_seconds", "When the last run that went through ended.") {
             status, _ in
             status.record.lastSuccess
