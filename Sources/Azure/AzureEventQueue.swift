@@ -215,7 +215,7 @@ package final class AzureEventQueue: EventQueue {
             case 403:
                 (
                     .forbidden,
-                    "\(name) denies access: it needs to process messages (role Storage Queue Data Message Processor, or a signature "
+                    "\(name) denies access: it needs to process messages (role Storage Queue Data Contributor, or a signature "
                         + "with read, update and process)", .never
                 )
             case 404: (.missingContainer, "there is no queue \(name); check its name", .never)

@@ -123,6 +123,9 @@ package struct Doctor: Sendable {
         case .noSpace, .quotaExceeded:
             bench.tell(.denied, subject, "\(error)")
             return false
+        case .unsupportedOperation where use == .target && [.put, .beginUpload].contains(error.operation):
+            bench.tell(.failure, subject, "\(error)", engine: "nothing could be copied to this place")
+            return true
         case .unsupportedOperation:
             bench.tell(
                 .instead, subject, "\(error)", engine: "what needs this call fails, and each such object is named")

@@ -93,7 +93,10 @@ extension Policy {
         if let queue = use.queue {
             statements.append(try queueStatement(queue))
         }
-        var notes = [attaching("lockstep-\(use.side.rawValue)")]
+        var notes = [
+            attaching("lockstep-\(use.side.rawValue)-\(use.location.bucket)"),
+            "in China write arn:aws-cn: for arn:aws:, in GovCloud arn:aws-us-gov:",
+        ]
         if !prefix.isEmpty {
             notes.append(
                 "S3 answers for a missing object with 404 only to who may list without naming a prefix: so the names, not the contents, "
@@ -146,12 +149,14 @@ extension Policy {
 
     /// `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME` as an ARN.
     private static func queueARN(_ url: String) throws(CommandFailure) -> String {
-        if url.hasPrefix("arn:aws:sqs:") { return url }
+        if url.hasPrefix("arn:aws"), url.contains(":sqs:") { return url }
         let parts = url.split(separator: "/")
         guard parts.count == 4, parts[1].hasPrefix("sqs."), parts[1].contains(".amazonaws.com") else {
             throw CommandFailure(
                 .usage, "\(url): a queue of Amazon's is https://sqs.REGION.amazonaws.com/ACCOUNT/NAME or its ARN")
         }
-        return "arn:aws:sqs:\(parts[1].split(separator: ".")[1]):\(parts[2]):\(parts[3])"
+        let region = parts[1].split(separator: ".")[1]
+        let partition = region.hasPrefix("cn-") ? "aws-cn" : region.hasPrefix("us-gov-") ? "aws-us-gov" : "aws"
+        return "arn:\(partition):sqs:\(region):\(parts[2]):\(parts[3])"
     }
 }

@@ -54,20 +54,23 @@ extension Policy {
         let scope =
             "/subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.Storage/storageAccounts/\(use.location.account)"
             + "/blobServices/default/containers/\(use.location.bucket)"
+        // Narrower scopes than a resource group can be assigned to, but not assignable.
+        let group = "/subscriptions/SUBSCRIPTION/resourceGroups/GROUP"
+        let title = "lockstep-\(use.side.rawValue)-\(use.location.account)-\(use.location.bucket)"
         let prefix = try literal(use.prefix)
         let everywhere = Set(use.operations(.objects).flatMap(AzurePermissions.dataActions))
         let own = Set(use.operations(.own).flatMap(AzurePermissions.dataActions)).subtracting(everywhere)
         var documents: [Document] = []
         for (name, actions, place) in [
-            ("lockstep-\(use.side.rawValue)", everywhere, prefix),
-            ("lockstep-\(use.side.rawValue)-own", own, prefix + ".lockstep/"),
+            (title, everywhere, prefix),
+            ("\(title)-own", own, prefix + ".lockstep/"),
         ] where !actions.isEmpty {
             documents.append(
                 try Document(
                     "role-definition",
                     RoleDefinition(
                         name: name, description: "lockstep at \(use.location) as a \(use.side.rawValue)",
-                        dataActions: actions.sorted(), assignableScopes: [scope])))
+                        dataActions: actions.sorted(), assignableScopes: [group])))
             documents.append(
                 try Document(
                     "role-assignment",
@@ -105,7 +108,7 @@ extension Policy {
                 .usage, "\(queue): a queue of Azure's is https://ACCOUNT.queue.core.windows.net/NAME")
         }
         return
-            "az role assignment create --assignee PRINCIPAL --role \"Storage Queue Data Message Processor\" --scope SCOPE_OF_QUEUE"
+            "az role assignment create --assignee PRINCIPAL --role \"Storage Queue Data Contributor\" --scope SCOPE_OF_QUEUE"
     }
 
     /// Source: "Azure role assignment condition format and syntax"; listings name a prefix where other calls name a path.

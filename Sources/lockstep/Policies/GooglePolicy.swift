@@ -7,7 +7,7 @@ enum GooglePermissions {
     static func bucketPermissions(_ operation: StoreOperation) -> [String] {
         switch operation {
         case .list: ["storage.objects.list"]
-        case .openUploads: ["storage.multipartUploads.list", "storage.objects.list"]
+        case .openUploads: [listsUploads, "storage.objects.list"]
         default: []
         }
     }
@@ -34,6 +34,8 @@ enum GooglePermissions {
         case .delete: ["storage.objects.delete"]
         }
     }
+
+    static let listsUploads = "storage.multipartUploads.list"
 
     /// Where large objects gather before they get their names; of the bucket, not of the location.
     static let stagingPrefix = ".lockstep/uploads/"
@@ -62,10 +64,12 @@ private struct RoleBinding: Encodable {
 
 extension Policy {
     static func google(_ use: PolicyUse) throws(CommandFailure) -> Policy {
-        let name = "lockstep_\(use.side.rawValue)"
+        let name =
+            "lockstep_\(use.side.rawValue)_"
+            + use.location.bucket.prefix(40).map { $0.isLetter || $0.isNumber ? $0 : "_" }
         let everywhere = use.operations(.objects)
         let own = use.operations(.own)
-        let listing = Set(everywhere.union(own).flatMap(GooglePermissions.bucketPermissions))
+        var listing = Set(everywhere.union(own).flatMap(GooglePermissions.bucketPermissions))
         let objects = Set(everywhere.flatMap(GooglePermissions.objectPermissions))
         let ownObjects = Set(own.flatMap(GooglePermissions.objectPermissions)).subtracting(objects)
         var roles: [(suffix: String, permissions: Set<String>, expression: String?)] = []
@@ -74,6 +78,10 @@ extension Policy {
         if prefix.isEmpty, ownObjects.isEmpty {
             roles = [("", listing.union(objects), nil)]
         } else {
+            // Asked of the bucket, where a condition on names of objects never holds.
+            if !prefix.isEmpty, listing.remove(GooglePermissions.listsUploads) != nil {
+                roles.append(("_uploads", [GooglePermissions.listsUploads], nil))
+            }
             roles.append(
                 (
                     "", listing.union(objects),
@@ -160,7 +168,10 @@ extension Policy {
             "api.getAttribute(\"storage.googleapis.com/objectListPrefix\", \"\").startsWith(\"\(prefix)\")",
         ]
         if staging {
-            terms.append("resource.name.startsWith(\"\(bucket)/objects/\(GooglePermissions.stagingPrefix)\")")
+            let staging = GooglePermissions.stagingPrefix
+            terms.append("resource.name.startsWith(\"\(bucket)/objects/\(staging)\")")
+            terms.append(
+                "api.getAttribute(\"storage.googleapis.com/objectListPrefix\", \"\").startsWith(\"\(staging)\")")
         }
         return terms.joined(separator: " || ")
     }

@@ -44,7 +44,10 @@ extension PolicyPair {
     /// A pair of the configuration file. What its source is encrypted with, the file does not say.
     init(of configured: ConfiguredPair) {
         let (pair, request) = (configured.pair, configured.request())
-        self.init(source: pair.source.location, target: pair.target.location)
+        // A folder of a vault is a name in it: its objects are at its root.
+        self.init(
+            source: request.source.connection.origin?.root ?? pair.source.location,
+            target: request.target.connection.origin?.root ?? pair.target.location)
         control = pair.control?.location
         deletes = pair.settings.deletion.isEnabled
         keepsDeleted = !pair.settings.deletion.isPermanent

@@ -112,6 +112,14 @@ struct DoctorTests {
         #expect(examination.report.findings.filter { $0.mark != .ok }.map(\.mark) == [.instead])
     }
 
+    @Test(arguments: [StoreOperation.put, .beginUpload]) func withoutThisCallNothingIsATarget(
+        _ operation: StoreOperation
+    ) async {
+        let examination = await Self.examine(LyingStore(MemoryStore(), nil, lacking: [operation]))
+        #expect(examination.report.findings.contains { $0.mark == .failure }, "\(examination.report.findings)")
+        #expect(examination.report.verdict != .restricted)
+    }
+
     @Test func aSourceIsOnlyRead() async throws {
         let store = MemoryStore()
         for name in ["a", "b", "c", "d"] {

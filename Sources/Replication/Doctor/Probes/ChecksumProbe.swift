@@ -26,7 +26,13 @@ struct ChecksumProbe: DoctorProbe {
         _ bench: DoctorBench, _ subject: String, _ receipt: WriteReceipt, _ content: DoctorContent, _ what: String
     ) {
         let wrong = ObjectChecksums(crc32c: content.wrongDigest.crc32c, crc64nvme: content.wrongDigest.crc64nvme)
+        let right = ObjectChecksums(crc32c: content.digest.crc32c, crc64nvme: content.digest.crc64nvme)
         switch receipt.checksums.agrees(with: wrong) {
+        case false where receipt.checksums.agrees(with: right) == false:
+            bench.tell(
+                .failure, subject,
+                "\(what) with a wrong checksum is stored, and the checksum that is reported is neither that nor that of the content",
+                engine: "every write would look damaged, and be tried until it fails")
         case false:
             bench.tell(
                 .instead, subject,

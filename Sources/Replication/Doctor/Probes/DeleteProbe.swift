@@ -26,7 +26,9 @@ struct DeleteProbe: DoctorProbe {
             return
         }
         if bench.store.capabilities.deleteBatch > 1 {
-            bench.tell(.ok, subject, "objects are deleted in batches of up to \(bench.store.capabilities.deleteBatch)")
+            bench.tell(
+                .ok, subject,
+                "objects below \(folder) are deleted in batches of up to \(bench.store.capabilities.deleteBatch)")
         } else {
             bench.tell(
                 .instead, subject, "the server deletes no batches", engine: "objects are deleted one by one")

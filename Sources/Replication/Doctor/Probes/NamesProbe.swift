@@ -67,7 +67,7 @@ struct NamesProbe: DoctorProbe {
         _ folder: ObjectKey, _ kept: [ObjectKey], _ bench: DoctorBench
     ) async throws(StoreError) -> Bool {
         let page = try await bench.store.list(ListRequest(prefix: folder, limit: 1000))
-        let uncertain = bench.keys.subtracting(kept)
+        let uncertain = bench.keys.filter { $0.hasPrefix(folder) }.subtracting(kept)
         let objects = page.objects.filter { !uncertain.contains($0.key) }
         if objects.count < page.objects.count {
             _ = await bench.store.delete(uncertain.map { DeleteRequest(key: $0, version: nil) })
