@@ -21,6 +21,10 @@ package struct AWSCredentialChain: AWSCredentialProvider {
         return AWSCredentialChain([EnvironmentAWSCredentials(surroundings.environment), profile] + services)
     }
 
+    package func check() throws(SettingError) {
+        for link in links { try link.check() }
+    }
+
     package func loadIfConfigured() async throws(StoreError) -> ExpiringCredentials<AWSCredentials>? {
         for link in links {
             if let credentials = try await link.loadIfConfigured() { return credentials }

@@ -20,8 +20,7 @@ package struct AWSCredentials: Sendable, Equatable {
     ///
     /// - Parameter place: for people: where they come from.
     init(key: String, secret: String, token: String?, from place: String) throws(StoreError) {
-        func isLegal(_ text: String) -> Bool { text.utf8.allSatisfy { (0x21...0x7E).contains($0) } }
-        guard isLegal(key), isLegal(secret), isLegal(token ?? "") else {
+        guard Self.isLegal(key), Self.isLegal(secret), Self.isLegal(token ?? "") else {
             throw .credentials(
                 "the keys from \(place) have a character in them that no key has, perhaps a blank or a line break; copy them again"
             )
@@ -30,6 +29,8 @@ package struct AWSCredentials: Sendable, Equatable {
             accessKeyID: key, secretAccessKey: Secret(secret),
             sessionToken: token.flatMap { $0.isEmpty ? nil : Secret($0) })
     }
+
+    static func isLegal(_ text: String) -> Bool { text.utf8.allSatisfy { (0x21...0x7E).contains($0) } }
 }
 
 /// One place where AWS credentials may be configured.

@@ -37,7 +37,7 @@ package struct AWSHost: Sendable, Hashable {
     }
 
     /// `eu-west-1`, `us-gov-east-1`.
-    private static func looksLikeRegion(_ label: Substring) -> Bool {
+    package static func looksLikeRegion(_ label: some StringProtocol) -> Bool {
         let parts = label.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count >= 3, let number = parts.last, !number.isEmpty, number.allSatisfy(\.isNumber) else {
             return false

@@ -41,22 +41,61 @@ package struct AWSIdentity: Sendable, Hashable {
     }
 
     /// Refuses what contradicts itself, before anybody is asked.
-    func check() throws(StoreError) {
-        if (accessKeyID == nil) != (secretAccessKey == nil) {
-            throw .credentials("an access key needs both its id and its secret; set both or neither")
+    func check() throws(SettingError) {
+        if accessKeyID != nil, secretAccessKey == nil {
+            throw SettingError(
+                "access_key_id", message: "a key needs both its id and its secret: write secret_access_key too")
+        }
+        if secretAccessKey != nil, accessKeyID == nil {
+            throw SettingError(
+                "secret_access_key", message: "a key needs both its id and its secret: write access_key_id too")
         }
         if sessionToken != nil, accessKeyID == nil {
-            throw .credentials("a session token belongs to an access key; set the key's id and secret too")
+            throw SettingError(
+                "session_token",
+                message: "a session token belongs to a key: write access_key_id and secret_access_key too")
         }
-        let sources = [profile, accessKeyID, webIdentityTokenFile].compactMap { $0 }
+        let keys = [
+            ("access_key_id", accessKeyID), ("secret_access_key", secretAccessKey?.revealed()),
+            ("session_token", sessionToken?.revealed()),
+        ]
+        for (setting, text) in keys where !AWSCredentials.isLegal(text ?? "") {
+            throw SettingError(
+                setting,
+                message: "there is a character in it that no key has, perhaps a blank or a line break; copy it again")
+        }
+        let sources = [
+            (setting: "profile", value: profile), ("access_key_id", accessKeyID),
+            ("web_identity_token_file", webIdentityTokenFile),
+        ].filter { $0.value != nil }
         guard sources.count <= 1 else {
-            throw .credentials("give one of a profile, an access key and a web identity token file, not several")
+            throw SettingError(
+                sources[1].setting,
+                message: "give one of a profile, an access key and a web identity token file, not several")
         }
-        if webIdentityTokenFile != nil, roleARN == nil {
-            throw .credentials("a web identity token stands for a role; say which with its ARN")
+        try checkRole()
+        if let stsEndpoint {
+            guard let endpoint = Endpoint(stsEndpoint) else {
+                throw SettingError("sts_endpoint", message: Endpoint.advice)
+            }
+            guard endpoint.scheme == "https" || endpoint.isLoopback else {
+                throw SettingError("sts_endpoint", message: "credentials must not travel unencrypted: use https")
+            }
         }
-        if roleARN == nil, externalID != nil || roleSessionName != nil || roleDuration != nil {
-            throw .credentials("an external id, a session name and a duration belong to a role; give its ARN")
+    }
+
+    private func checkRole() throws(SettingError) {
+        guard roleARN == nil else { return }
+        if webIdentityTokenFile != nil {
+            throw SettingError(
+                "web_identity_token_file", message: "a web identity token stands for a role: say which with role_arn")
+        }
+        let parts = [
+            ("external_id", externalID != nil), ("role_session_name", roleSessionName != nil),
+            ("role_duration", roleDuration != nil),
+        ]
+        for (setting, isGiven) in parts where isGiven {
+            throw SettingError(setting, message: "it belongs to a role: give its ARN with role_arn")
         }
     }
 }
@@ -76,7 +115,7 @@ extension AWSCredentials {
     package static func shared(
         _ identity: AWSIdentity, region: String?, environment: [String: String], transport: any HTTPTransport,
         now: @escaping @Sendable () -> Int64
-    ) throws(StoreError) -> SharedCredentials<AWSCredentials>? {
+    ) throws(SettingError) -> SharedCredentials<AWSCredentials>? {
         if identity.isAnonymous { return nil }
         try identity.check()
         let surroundings = AWSSurroundings(
@@ -88,12 +127,12 @@ extension AWSCredentials {
 
     private static func source(
         _ identity: AWSIdentity, _ surroundings: AWSSurroundings
-    ) throws(StoreError) -> any AWSCredentialProvider {
+    ) throws(SettingError) -> any AWSCredentialProvider {
         let role: AWSRole? =
             if let arn = identity.roleARN {
                 try AWSRole(
                     arn: arn, sessionName: identity.roleSessionName, externalID: identity.externalID,
-                    duration: identity.roleDuration?.components.seconds, from: "the configuration")
+                    duration: identity.roleDuration?.components.seconds)
             } else {
                 nil
             }
@@ -103,9 +142,7 @@ extension AWSCredentials {
         let base: any AWSCredentialProvider
         if let key = identity.accessKeyID, let secret = identity.secretAccessKey {
             base = StaticAWSCredentials(
-                try AWSCredentials(
-                    key: key, secret: secret.revealed(), token: identity.sessionToken?.revealed(),
-                    from: "the configuration"))
+                AWSCredentials(accessKeyID: key, secretAccessKey: secret, sessionToken: identity.sessionToken))
         } else {
             base = AWSCredentialChain.standard(surroundings)
         }

@@ -12,17 +12,16 @@ package struct AWSRole: Sendable, Hashable {
     /// What a role's sessions may last, in seconds.
     private static let durations: ClosedRange<Int64> = 900...43_200
 
-    /// - Parameter place: for people: where the role is written.
     package init(
-        arn: String, sessionName: String?, externalID: String?, duration: Int64?, from place: String
-    ) throws(StoreError) {
+        arn: String, sessionName: String?, externalID: String?, duration: Int64?
+    ) throws(SettingError) {
         let parts = arn.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false)
         guard parts.count == 6, parts[0] == "arn", parts[2] == "iam", parts[5].hasPrefix("role/") else {
-            throw .credentials(
-                "the role in \(place) is no ARN of one; it looks like arn:aws:iam::123456789012:role/NAME")
+            throw SettingError(
+                "role_arn", message: "it is no ARN of a role, which looks like arn:aws:iam::123456789012:role/NAME")
         }
         if let duration, !Self.durations.contains(duration) {
-            throw .credentials("the sessions of the role in \(place) may last from 15 minutes to 12 hours")
+            throw SettingError("role_duration", message: "the sessions of a role may last from 15 minutes to 12 hours")
         }
         self.arn = arn
         self.sessionName = sessionName ?? "lockstep"
@@ -43,6 +42,8 @@ package struct AssumedRoleAWSCredentials: AWSCredentialProvider {
         self.base = base
         self.surroundings = surroundings
     }
+
+    package func check() throws(SettingError) { try base.check() }
 
     package func loadIfConfigured() async throws(StoreError) -> ExpiringCredentials<AWSCredentials>? {
         let credentials: ExpiringCredentials<AWSCredentials>

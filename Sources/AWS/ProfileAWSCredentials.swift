@@ -80,10 +80,20 @@ package struct ProfileAWSCredentials: AWSCredentialProvider {
             throw .credentials(
                 "there is a web identity token, \(file), and no role for it; set AWS_ROLE_ARN or role_arn")
         }
-        let role = try AWSRole(
-            arn: arn, sessionName: setting("AWS_ROLE_SESSION_NAME", "role_session_name"), externalID: nil,
-            duration: try duration(properties), from: place)
+        let role = try role(
+            arn, sessionName: setting("AWS_ROLE_SESSION_NAME", "role_session_name"), externalID: nil, properties)
         return WebIdentityAWSCredentials(role: role, tokenFile: file, surroundings)
+    }
+
+    private func role(
+        _ arn: String, sessionName: String?, externalID: String?, _ properties: AWSSharedFiles.Profile
+    ) throws(StoreError) -> AWSRole {
+        let duration = try duration(properties)
+        do throws(SettingError) {
+            return try AWSRole(arn: arn, sessionName: sessionName, externalID: externalID, duration: duration)
+        } catch {
+            throw .credentials("the role in \(place) cannot be assumed: \(error)")
+        }
     }
 
     private func role(_ properties: AWSSharedFiles.Profile) throws(StoreError) -> any AWSCredentialProvider {
@@ -93,9 +103,9 @@ package struct ProfileAWSCredentials: AWSCredentialProvider {
                     + "get a session with `aws sts get-session-token --serial-number … --token-code …` and set its keys, "
                     + "or name a role without mfa_serial")
         }
-        let role = try AWSRole(
-            arn: properties["role_arn"] ?? "", sessionName: properties.nonempty("role_session_name"),
-            externalID: properties.nonempty("external_id"), duration: try duration(properties), from: place)
+        let role = try role(
+            properties["role_arn"] ?? "", sessionName: properties.nonempty("role_session_name"),
+            externalID: properties.nonempty("external_id"), properties)
         let base: any AWSCredentialProvider
         switch (properties.nonempty("source_profile"), properties.nonempty("credential_source")) {
         case (let source?, nil): base = try self.source(source)

@@ -22,9 +22,22 @@ package struct AzureClientCertificate: CredentialProvider {
         self.now = now
     }
 
+    private static let purpose = "the certificate"
+
+    package func check() throws(SettingError) {
+        let bytes = try CredentialFile.inspected(path, "certificate_file", purpose: Self.purpose)
+        do {
+            _ = try CertifiedKey(file: bytes, password: password)
+        } catch let error as CryptographyError where error.code == .wrongPassword {
+            throw SettingError("certificate_password", message: "it does not open the certificate \(path)")
+        } catch {
+            throw SettingError("certificate_file", message: "the certificate \(path) cannot be used: \(error)")
+        }
+    }
+
     /// Reads the file again each time, so that a certificate can be rotated under a long run.
     package func load() async throws(StoreError) -> ExpiringCredentials<AzureCredentials> {
-        let bytes = try CredentialFile.contents(path, purpose: "the certificate")
+        let bytes = try CredentialFile.contents(path, purpose: Self.purpose)
         let identity: CertifiedKey
         let assertion: String
         do {

@@ -14,12 +14,12 @@ package struct AzureConnectionString {
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
     /// - Parameter origin: the variable that holds it, for messages. Its value is a secret and never quoted.
-    package init(_ text: String, origin: String) throws(AzureConfigurationError) {
+    package init(_ text: String, origin: String) throws(SettingError) {
         var fields: [String: String] = [:]
         for pair in text.split(separator: ";") where !pair.allSatisfy(\.isWhitespace) {
             let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard halves.count == 2 else {
-                throw AzureConfigurationError(
+                throw SettingError(
                     message: "\(origin) is no connection string: a part of it between semicolons is not Name=value")
             }
             fields[halves[0].trimmed.lowercased()] = halves[1].trimmed
@@ -31,9 +31,9 @@ package struct AzureConnectionString {
         }
     }
 
-    private init(development proxy: String?, origin: String) throws(AzureConfigurationError) {
+    private init(development proxy: String?, origin: String) throws(SettingError) {
         guard var endpoint = Endpoint(proxy ?? "http://127.0.0.1") else {
-            throw AzureConfigurationError(
+            throw SettingError(
                 message: "DevelopmentStorageProxyUri in \(origin) is not a URL such as http://host")
         }
         endpoint.port = endpoint.port ?? 10000
@@ -41,14 +41,14 @@ package struct AzureConnectionString {
         self.endpoint = endpoint
         account = Self.developmentAccount
         credentials = try .sharedKey(
-            account: Self.developmentAccount, key: AzureConfigurationError.key(Self.developmentKey, origin: origin))
+            account: Self.developmentAccount, key: SettingError.key(Self.developmentKey, origin: origin))
     }
 
-    private init(fields: [String: String], origin: String) throws(AzureConfigurationError) {
+    private init(fields: [String: String], origin: String) throws(SettingError) {
         let name = fields["accountname"].flatMap { $0.isEmpty ? nil : $0 }
         if let text = fields["blobendpoint"], !text.isEmpty {
             guard let parsed = Endpoint(text) else {
-                throw AzureConfigurationError(
+                throw SettingError(
                     message: "BlobEndpoint in \(origin) is not a URL: write https://host, without user and query")
             }
             endpoint = parsed
@@ -56,30 +56,35 @@ package struct AzureConnectionString {
             let suffix = fields["endpointsuffix"].flatMap { $0.isEmpty ? nil : $0 } ?? "core.windows.net"
             let scheme = fields["defaultendpointsprotocol"].flatMap { $0.isEmpty ? nil : $0 } ?? "https"
             guard let parsed = Endpoint("\(scheme)://\(name).blob.\(suffix)"), parsed.path.isEmpty else {
-                throw AzureConfigurationError(
+                throw SettingError(
                     message:
                         "DefaultEndpointsProtocol, AccountName or EndpointSuffix in \(origin) cannot be part of a URL")
             }
             endpoint = parsed
         } else {
-            throw AzureConfigurationError(message: "\(origin) names neither AccountName nor BlobEndpoint")
+            throw SettingError(message: "\(origin) names neither AccountName nor BlobEndpoint")
         }
         account = name ?? endpoint.flatMap(AzureHost.account(in:))
         if let text = fields["accountkey"], !text.isEmpty {
             guard let account else {
-                throw AzureConfigurationError(message: "\(origin) has an AccountKey and no AccountName")
+                throw SettingError(message: "\(origin) has an AccountKey and no AccountName")
             }
             credentials = .sharedKey(
-                account: account, key: try AzureConfigurationError.key(text, origin: "AccountKey in \(origin)"))
+                account: account, key: try SettingError.key(text, origin: "AccountKey in \(origin)"))
         } else if let text = fields["sharedaccesssignature"], !text.isEmpty {
-            credentials = .sas(try AzureConfigurationError.sas(text, origin: "SharedAccessSignature in \(origin)"))
+            credentials = .sas(try SettingError.sas(text, origin: "SharedAccessSignature in \(origin)"))
         }
     }
 
+    /// The account that a text is for, if it is a connection string and says so.
+    package static func account(in text: String) -> String? {
+        do throws(SettingError) { return try AzureConnectionString(text, origin: "").account } catch { return nil }
+    }
+
     /// Throws when the string is another account's.
-    package func check(_ account: String, origin: String) throws(AzureConfigurationError) {
+    package func check(_ account: String, origin: String) throws(SettingError) {
         if let other = self.account, other != account {
-            throw AzureConfigurationError.mismatch(origin, other, account)
+            throw SettingError.mismatch(origin, other, account)
         }
     }
 }

@@ -23,46 +23,74 @@ extension AzureCredentials {
         _ identity: AzureIdentity, account: String?, scope: AzureScope, endpoint: Endpoint? = nil,
         profile: String? = nil, environment: [String: String], transport: any HTTPTransport,
         now: @escaping @Sendable () -> Int64
-    ) throws(AzureConfigurationError) -> SharedCredentials<AzureCredentials>? {
+    ) throws(SettingError) -> SharedCredentials<AzureCredentials>? {
         if identity.isAnonymous { return nil }
         let variables = try AzureVariables(environment, profile: profile)
-        let proofs = identity.proofs
-        guard proofs.count < 2 else {
-            throw AzureConfigurationError(
-                message: "\(proofs.joined(separator: " and ")) are alternatives: keep one of them")
-        }
+        try identity.check()
         if let account, scope == .storage {
-            if let own = try identity.accountCredentials(account) { return SharedCredentials(own) }
+            if let own = try identity.accountCredentials(account) {
+                return SharedCredentials(try own.fit(to: endpoint))
+            }
             if !identity.namesPrincipal, let found = try variables.credentials(for: account) {
-                return SharedCredentials(found)
+                return SharedCredentials(try found.fit(to: endpoint))
             }
         }
         let chain = AzureTokenChain(
             identity: identity, scope: scope, endpoint: endpoint, variables: variables, environment: environment,
             transport: transport, now: now)
         guard let provider = try chain.provider() else { return nil }
+        guard AzureCredentials.mayTravel(to: endpoint) else { throw AzureCredentials.unencrypted(endpoint) }
         return SharedCredentials(provider, margin: margin, advisory: advisory, now: now)
+    }
+}
+
+extension AzureCredentials {
+    /// The same, unless whoever sees a request to that endpoint could send others.
+    fileprivate func fit(to endpoint: Endpoint?) throws(SettingError) -> AzureCredentials {
+        guard !mustTravelEncrypted || Self.mayTravel(to: endpoint) else { throw Self.unencrypted(endpoint) }
+        return self
+    }
+
+    fileprivate static func mayTravel(to endpoint: Endpoint?) -> Bool {
+        endpoint.map { $0.scheme == "https" || $0.isLoopback } ?? true
+    }
+
+    fileprivate static func unencrypted(_ endpoint: Endpoint?) -> SettingError {
+        SettingError(
+            "endpoint",
+            message: "tokens and shared access signatures must not travel unencrypted: use https for "
+                + (endpoint?.description ?? "it"))
     }
 }
 
 extension AzureIdentity {
     /// Those of the account's own that the identity names.
-    fileprivate func accountCredentials(_ account: String) throws(AzureConfigurationError) -> AzureCredentials? {
+    fileprivate func accountCredentials(_ account: String) throws(SettingError) -> AzureCredentials? {
         if let connectionString {
-            let connection = try AzureConnectionString(connectionString.revealed(), origin: "connection_string")
-            try connection.check(account, origin: "connection_string")
-            guard let credentials = connection.credentials else {
-                throw AzureConfigurationError(
-                    message: "connection_string has neither AccountKey nor SharedAccessSignature")
+            do throws(SettingError) {
+                let connection = try AzureConnectionString(connectionString.revealed(), origin: "the string")
+                try connection.check(account, origin: "the string")
+                guard let credentials = connection.credentials else {
+                    throw SettingError(message: "it has neither AccountKey nor SharedAccessSignature")
+                }
+                return credentials
+            } catch {
+                throw error.about("connection_string")
             }
-            return credentials
         }
-        if let accountKey {
-            return .sharedKey(
-                account: account, key: try AzureConfigurationError.key(accountKey.revealed(), origin: "account_key"))
+        do throws(SettingError) {
+            if let accountKey {
+                return .sharedKey(account: account, key: try SettingError.key(accountKey.revealed(), origin: "it"))
+            }
+        } catch {
+            throw error.about("account_key")
         }
-        return try sasToken.map { (token) throws(AzureConfigurationError) in
-            .sas(try AzureConfigurationError.sas(token.revealed(), origin: "sas_token"))
+        do throws(SettingError) {
+            return try sasToken.map { (token) throws(SettingError) in
+                .sas(try SettingError.sas(token.revealed(), origin: "it"))
+            }
+        } catch {
+            throw error.about("sas_token")
         }
     }
 }
@@ -80,29 +108,43 @@ private struct AzureTokenChain {
 
     typealias Provider = any CredentialProvider<AzureCredentials>
 
-    func provider() throws(AzureConfigurationError) -> Provider? {
+    /// What proves an application: a setting or a variable, under the name that it has there.
+    private struct Proof {
+        var name: String
+        var value: String
+        var isSetting: Bool
+
+        func isWithout(_ what: String, _ setting: String, _ variable: String) -> SettingError {
+            isSetting
+                ? SettingError(name, message: "it needs \(setting) beside it")
+                : SettingError(message: "\(name) is set without \(what): set \(variable), or \(setting)")
+        }
+    }
+
+    func provider() throws(SettingError) -> Provider? {
         if identity.usesManagedIdentity { return try managedIdentity(isExpected: true) }
         // What the identity itself says counts before any variable.
         let saysProof = !identity.proofs.isEmpty
-        func proof(_ said: String?, _ name: String) -> (name: String, value: String)? {
-            if let said { return (name, said) }
-            return saysProof ? nil : variables[name]
+        func proof(_ setting: String, _ said: String?, _ name: String) -> Proof? {
+            if let said { return Proof(name: setting, value: said, isSetting: true) }
+            return saysProof ? nil : variables[name].map { Proof(name: $0.name, value: $0.value, isSetting: false) }
         }
-        if let secret = proof(identity.clientSecret?.revealed(), "AZURE_CLIENT_SECRET") {
-            return AzureClientSecret(try service(for: secret.name), secret: Secret(secret.value))
+        if let secret = proof("client_secret", identity.clientSecret?.revealed(), "AZURE_CLIENT_SECRET") {
+            return AzureClientSecret(try service(for: secret), secret: Secret(secret.value))
         }
-        if let path = proof(identity.certificateFile, "AZURE_CLIENT_CERTIFICATE_PATH") {
+        if let path = proof("certificate_file", identity.certificateFile, "AZURE_CLIENT_CERTIFICATE_PATH") {
             let password =
                 identity.certificatePassword ?? variables["AZURE_CLIENT_CERTIFICATE_PASSWORD"].map { Secret($0.value) }
-            return AzureClientCertificate(try service(for: path.name), path: path.value, password: password, now: now)
+            return AzureClientCertificate(try service(for: path), path: path.value, password: password, now: now)
         }
-        if let path = proof(identity.federatedTokenFile, "AZURE_FEDERATED_TOKEN_FILE") {
-            return AzureWorkloadIdentity(try service(for: path.name), tokenFile: path.value)
+        if let path = proof("federated_token_file", identity.federatedTokenFile, "AZURE_FEDERATED_TOKEN_FILE") {
+            return AzureWorkloadIdentity(try service(for: path), tokenFile: path.value)
         }
         if let half = identity.namesWithoutProof {
-            throw AzureConfigurationError(
+            throw SettingError(
+                half,
                 message:
-                    "\(half) needs client_secret, certificate_file or federated_token_file beside it; a machine's own identity is "
+                    "it needs client_secret, certificate_file or federated_token_file beside it; a machine's own identity is "
                     + "asked for by managed_identity: true")
         }
         let isExpected = identity.namesPrincipal || platformNamesIdentity || scope != .storage
@@ -124,20 +166,18 @@ private struct AzureTokenChain {
 
     // MARK: Entra
 
-    /// - Parameter proof: the variable that needs tenant and application, for messages.
-    private func service(for proof: String) throws(AzureConfigurationError) -> AzureTokenService {
+    /// - Parameter proof: what needs tenant and application, for messages.
+    private func service(for proof: Proof) throws(SettingError) -> AzureTokenService {
         guard let tenantID = identity.tenantID ?? variables["AZURE_TENANT_ID"]?.value else {
-            throw AzureConfigurationError(
-                message: "\(proof) is set without a tenant: set \(variables.name("AZURE_TENANT_ID")), or tenant_id")
+            throw proof.isWithout("a tenant", "tenant_id", variables.name("AZURE_TENANT_ID"))
         }
         guard let clientID else {
-            throw AzureConfigurationError(
-                message:
-                    "\(proof) is set without an application: set \(variables.name("AZURE_CLIENT_ID")), or client_id")
+            throw proof.isWithout("an application", "client_id", variables.name("AZURE_CLIENT_ID"))
         }
         // It becomes a part of the URL that the proof is sent to.
         guard tenantID.utf8.allSatisfy({ Self.isIdentifier($0) }), tenantID.contains(where: { $0 != "." }) else {
-            throw AzureConfigurationError(
+            throw SettingError(
+                identity.tenantID == nil ? nil : "tenant_id",
                 message: "the tenant is neither an id nor a domain: it may have letters, digits, dots and hyphens")
         }
         return AzureTokenService(
@@ -156,48 +196,52 @@ private struct AzureTokenChain {
 
     private var cloud: AzureCloud { endpoint.flatMap { AzureCloud(host: $0.host) } ?? .worldwide }
 
-    private func authority() throws(AzureConfigurationError) -> Endpoint {
-        let origin = identity.authorityHost == nil ? "AZURE_AUTHORITY_HOST" : "authority_host"
-        guard let text = identity.authorityHost ?? variables["AZURE_AUTHORITY_HOST"]?.value ?? value(origin) else {
+    private func authority() throws(SettingError) -> Endpoint {
+        let variable = "AZURE_AUTHORITY_HOST"
+        guard let text = identity.authorityHost ?? variables[variable]?.value ?? value(variable) else {
             return Endpoint(host: cloud.authorityHost)
         }
         guard let endpoint = Endpoint(text.contains("://") ? text : "https://\(text)"),
             endpoint.scheme == "https" || endpoint.isLoopback
         else {
-            throw AzureConfigurationError(
+            let isSetting = identity.authorityHost != nil
+            throw SettingError(
+                isSetting ? "authority_host" : nil,
                 message:
-                    "\(origin) is no https URL such as https://login.microsoftonline.com; secrets are not sent there")
+                    "\(isSetting ? "it" : variable) is no https URL such as https://login.microsoftonline.com; secrets are not sent there"
+            )
         }
         return endpoint
     }
 
     // MARK: managed identity
 
-    private func managedIdentity(isExpected: Bool) throws(AzureConfigurationError) -> Provider {
+    private func managedIdentity(isExpected: Bool) throws(SettingError) -> Provider {
         AzureManagedIdentity(
             try managedIdentitySource(), resource: scope.resource(in: cloud), clientID: clientID,
             isExpected: isExpected, transport: transport, now: now)
     }
 
-    private func managedIdentitySource() throws(AzureConfigurationError) -> AzureManagedIdentity.Source {
+    private func managedIdentitySource() throws(SettingError) -> AzureManagedIdentity.Source {
         guard let endpoint = try local("IDENTITY_ENDPOINT") else {
             return .machine(try local("AZURE_POD_IDENTITY_AUTHORITY_HOST") ?? AzureManagedIdentity.Source.metadata)
         }
         if value("IDENTITY_SERVER_THUMBPRINT") != nil {
-            throw AzureConfigurationError(
+            throw SettingError(
                 message:
                     "managed identities of Service Fabric are not supported; use a client secret, a certificate or a federated token"
             )
         }
         if let header = value("IDENTITY_HEADER") { return .application(endpoint, header: Secret(header)) }
         guard value("IMDS_ENDPOINT") != nil else {
-            throw AzureConfigurationError(
+            throw SettingError(
                 message:
                     "IDENTITY_ENDPOINT is set without IDENTITY_HEADER (App Service, Container Apps) and without IMDS_ENDPOINT (Azure Arc)"
             )
         }
         guard clientID == nil else {
-            throw AzureConfigurationError(
+            throw SettingError(
+                identity.clientID == nil ? nil : "client_id",
                 message: "Azure Arc has no user-assigned identities: leave client_id and AZURE_CLIENT_ID out")
         }
         return .arc(endpoint, keyDirectory: AzureManagedIdentity.Source.arcKeyDirectory)
@@ -205,10 +249,10 @@ private struct AzureTokenChain {
 
     /// The endpoint that a variable names, nil when it is not set. Services of managed identities are on the machine, its link or, at
     /// App Service, the sandbox's own network; whatever else a variable names does not get the secret header.
-    private func local(_ name: String) throws(AzureConfigurationError) -> Endpoint? {
+    private func local(_ name: String) throws(SettingError) -> Endpoint? {
         guard let text = value(name) else { return nil }
         guard let endpoint = Endpoint(text), endpoint.isLoopback || endpoint.isLocalAddress else {
-            throw AzureConfigurationError(
+            throw SettingError(
                 message: "\(name) is no URL of this machine or its own network, where managed identity services are")
         }
         return endpoint

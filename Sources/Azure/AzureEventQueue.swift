@@ -57,7 +57,7 @@ package final class AzureEventQueue: EventQueue {
     package init(
         queue: String, credentials: SharedCredentials<AzureCredentials>?, transport: any HTTPTransport,
         now: @escaping @Sendable () -> Int64
-    ) throws(AzureConfigurationError) {
+    ) throws(SettingError) {
         let address = try AzureQueueAddress(queue)
         name = "\(address.endpoint)/\(address.queue)"
         origin = address.endpoint.origin
@@ -243,7 +243,7 @@ package struct AzureQueueAddress: Sendable, Hashable {
     package let account: String
     package let queue: String
 
-    package init(_ text: String) throws(AzureConfigurationError) {
+    package init(_ text: String) throws(SettingError) {
         guard var endpoint = Endpoint(text) else { throw Self.unreadable(text) }
         var segments = endpoint.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(
             String.init)
@@ -256,7 +256,7 @@ package struct AzureQueueAddress: Sendable, Hashable {
             account = String(endpoint.host.prefix { $0 != "." })
         }
         guard endpoint.scheme == "https" || endpoint.isLoopback else {
-            throw AzureConfigurationError(
+            throw SettingError(
                 message: "what authorises requests must not travel unencrypted: use https for \(endpoint)")
         }
         endpoint.path = segments.isEmpty ? "" : "/\(segments[0])"
@@ -264,8 +264,8 @@ package struct AzureQueueAddress: Sendable, Hashable {
         self.queue = queue
     }
 
-    private static func unreadable(_ text: String) -> AzureConfigurationError {
-        AzureConfigurationError(message: "\(text) names no queue: write https://ACCOUNT.queue.core.windows.net/QUEUE")
+    private static func unreadable(_ text: String) -> SettingError {
+        SettingError(message: "\(text) names no queue: write https://ACCOUNT.queue.core.windows.net/QUEUE")
     }
 
     private static func isName(_ text: String) -> Bool {

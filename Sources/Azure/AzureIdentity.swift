@@ -1,4 +1,5 @@
 package import Cryptography
+import HTTPStores
 
 /// Who asks Azure, as a configuration says it. What is nil comes from the environment, as for Azure's own tools.
 package struct AzureIdentity: Sendable, Hashable {
@@ -36,6 +37,22 @@ package struct AzureIdentity: Sendable, Hashable {
         self.usesManagedIdentity = usesManagedIdentity
         self.authorityHost = authorityHost
         self.isAnonymous = isAnonymous
+    }
+
+    /// Refuses what contradicts itself, before anybody is asked.
+    func check() throws(SettingError) {
+        let proofs = proofs
+        guard proofs.count < 2 else {
+            throw SettingError(
+                proofs[1], message: "\(proofs.joined(separator: " and ")) are alternatives: keep one of them")
+        }
+        guard let proof = proofs.first else { return }
+        if certificatePassword != nil, certificateFile == nil {
+            throw SettingError("certificate_password", message: "it belongs to certificate_file, not to \(proof)")
+        }
+        if accountKey != nil || sasToken != nil || connectionString != nil, let half = namesWithoutProof {
+            throw SettingError(half, message: "it belongs to an application, and \(proof) needs none: keep one of them")
+        }
     }
 
     /// What proves the identity, in the words of the configuration.

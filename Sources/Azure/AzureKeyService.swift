@@ -60,7 +60,7 @@ package struct AzureKeyService: KeyService {
     package init(
         key: String, credentials: SharedCredentials<AzureCredentials>, transport: any HTTPTransport,
         now: @escaping @Sendable () -> Int64
-    ) throws(AzureConfigurationError) {
+    ) throws(SettingError) {
         address = try AzureKeyAddress(key)
         self.credentials = credentials
         self.transport = transport
@@ -68,8 +68,7 @@ package struct AzureKeyService: KeyService {
     }
 
     /// What the tokens for a key must be good for, and the service that they are sent to.
-    package static func scope(of key: String) throws(AzureConfigurationError) -> (scope: AzureScope, endpoint: Endpoint)
-    {
+    package static func scope(of key: String) throws(SettingError) -> (scope: AzureScope, endpoint: Endpoint) {
         let address = try AzureKeyAddress(key)
         return (address.isManagedHSM ? .managedHSM : .keyVault, address.vault)
     }
@@ -231,9 +230,9 @@ struct AzureKeyAddress: Sendable {
     /// Without the version.
     var key: String { "\(vault)/keys/\(name)" }
 
-    init(_ text: String) throws(AzureConfigurationError) {
+    init(_ text: String) throws(SettingError) {
         guard let endpoint = Endpoint(text), let parsed = Self.parse(endpoint) else {
-            throw AzureConfigurationError(
+            throw SettingError(
                 message:
                     "\(text) names no key: write https://VAULT.vault.azure.net/keys/NAME, or with /VERSION behind it")
         }
@@ -242,7 +241,7 @@ struct AzureKeyAddress: Sendable {
         isManagedHSM = AzureCloud.allCases.contains { host.hasSuffix(".\($0.managedHSMDomain)") }
         // Tokens for key vaults open all of them: they go to no other server.
         guard (isVault || isManagedHSM) && endpoint.scheme == "https" || endpoint.isLoopback else {
-            throw AzureConfigurationError(
+            throw SettingError(
                 message:
                     "\(text) is not at a key vault (https://….vault.azure.net) or managed HSM, and tokens go nowhere else"
             )

@@ -77,7 +77,7 @@ package struct AzureTokenService: Sendable {
         }
         if (300..<400).contains(response.status) {
             return .credentials(
-                "\(url) redirects, which is not followed with credentials; check AZURE_AUTHORITY_HOST",
+                "\(url) redirects, which is not followed with credentials; check the authority host",
                 status: response.status)
         }
         let document = try? JSONDecoder().decode(Refusal.self, from: Data(response.body))

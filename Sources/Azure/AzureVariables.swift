@@ -1,4 +1,5 @@
 import Cryptography
+package import HTTPStores
 
 /// The variables of one profile: all names with `_PROFILE` behind, or without a profile as they are.
 package struct AzureVariables {
@@ -10,7 +11,7 @@ package struct AzureVariables {
         "AZURE_TENANT_ID", "AZURE_CLIENT_ID",
     ]
 
-    package init(_ environment: [String: String], profile: String?) throws(AzureConfigurationError) {
+    package init(_ environment: [String: String], profile: String?) throws(SettingError) {
         self.environment = environment
         guard let profile else {
             suffix = ""
@@ -19,10 +20,12 @@ package struct AzureVariables {
         let name = profile.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" }
         suffix = "_" + String(name)
         if !Self.names.contains(where: { self[$0] != nil }) {
-            throw AzureConfigurationError(
+            throw SettingError(
+                "profile",
                 message:
                     "profile \(profile) is not set up: set AZURE_STORAGE_CONNECTION_STRING\(suffix), AZURE_STORAGE_KEY\(suffix), "
-                    + "AZURE_STORAGE_SAS_TOKEN\(suffix), or AZURE_CLIENT_ID\(suffix) and what proves it")
+                    + "AZURE_STORAGE_SAS_TOKEN\(suffix), or AZURE_CLIENT_ID\(suffix) and what proves it",
+                dependsOnMachine: true)
         }
     }
 
@@ -35,7 +38,7 @@ package struct AzureVariables {
     func name(_ name: String) -> String { name + suffix }
 
     /// The credentials of the account's own that are set: connection string, key, signature.
-    func credentials(for account: String) throws(AzureConfigurationError) -> AzureCredentials? {
+    func credentials(for account: String) throws(SettingError) -> AzureCredentials? {
         if let (name, text) = self["AZURE_STORAGE_CONNECTION_STRING"] {
             let connection = try AzureConnectionString(text, origin: name)
             try connection.check(account, origin: name)
@@ -45,13 +48,13 @@ package struct AzureVariables {
         let sas = self["AZURE_STORAGE_SAS_TOKEN"]
         guard key != nil || sas != nil else { return nil }
         if let (name, other) = self["AZURE_STORAGE_ACCOUNT"], other != account {
-            throw AzureConfigurationError.mismatch(name, other, account)
+            throw SettingError.mismatch(name, other, account)
         }
         if let key {
-            return .sharedKey(account: account, key: try AzureConfigurationError.key(key.value, origin: key.name))
+            return .sharedKey(account: account, key: try SettingError.key(key.value, origin: key.name))
         }
-        return try sas.map { (name, value) throws(AzureConfigurationError) in
-            .sas(try AzureConfigurationError.sas(value, origin: name))
+        return try sas.map { (name, value) throws(SettingError) in
+            .sas(try SettingError.sas(value, origin: name))
         }
     }
 }

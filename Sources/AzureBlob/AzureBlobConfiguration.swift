@@ -44,27 +44,30 @@ package struct AzureBlobConfiguration: Sendable, Hashable {
     package static func resolve(
         account: String, endpoint: String? = nil, connectionString: Secret? = nil, profile: String? = nil,
         environment: [String: String]
-    ) throws(AzureConfigurationError) -> AzureBlobConfiguration {
+    ) throws(SettingError) -> AzureBlobConfiguration {
         let variable = try AzureVariables(environment, profile: profile)["AZURE_STORAGE_CONNECTION_STRING"]
         var found: Endpoint?
-        if let (name, text) = connectionString.map({ ("connection_string", $0.revealed()) }) ?? variable {
-            let connection = try AzureConnectionString(text, origin: name)
-            try connection.check(account, origin: name)
-            found = connection.endpoint
+        if let (name, text) = connectionString.map({ ("the string", $0.revealed()) }) ?? variable {
+            do throws(SettingError) {
+                let connection = try AzureConnectionString(text, origin: name)
+                try connection.check(account, origin: name)
+                found = connection.endpoint
+            } catch {
+                throw error.about(connectionString == nil ? nil : "connection_string")
+            }
         }
         if let endpoint {
             guard let parsed = Endpoint(endpoint) else {
-                throw AzureConfigurationError(
-                    message: "the endpoint is not a URL: write https://host or http://host:port, without user and query"
-                )
+                throw SettingError("endpoint", message: "it \(Endpoint.advice)")
             }
             if AzureHost.isAzure(parsed.host), let other = AzureHost.account(in: parsed), other != account {
-                throw AzureConfigurationError.mismatch("the endpoint \(parsed)", other, account)
+                throw SettingError.mismatch("the endpoint \(parsed)", other, account).about("endpoint")
             }
             found = parsed
         }
         guard isAccountName(account, strict: found == nil) else {
-            throw AzureConfigurationError(
+            throw SettingError(
+                "location",
                 message: "\(account) is no name of a storage account: 3 to 24 lower-case letters and digits")
         }
         return AzureBlobConfiguration(account: account, endpoint: found)

@@ -41,6 +41,11 @@ final class AsymmetricKey: @unchecked Sendable {
                     code: .encryptedKey,
                     message: "the private key is protected by a passphrase: store it without one")
             }
+            if encrypted.wasAsked {
+                ERR_clear_error()
+                throw CryptographyError(
+                    code: .wrongPassword, message: "its private key does not open with this password")
+            }
             throw CryptographyError.openSSL(.invalidKey, "the text is no private key in PEM form")
         }
         try self.init(pointer, kind: kind)

@@ -56,8 +56,15 @@ package struct CertifiedKey: Sendable {
             defer { PKCS12_free(container) }
             // OpenSSL wants a string; its copy goes with the array, unwiped, for the time of this call.
             let text = (password?.revealed() ?? "").utf8CString
-            let isOpen = text.withUnsafeBufferPointer { text in
-                PKCS12_parse(container, text.baseAddress, &key, &certificate, nil) == 1
+            let (isPassword, isOpen) = text.withUnsafeBufferPointer { text in
+                let isPassword =
+                    PKCS12_mac_present(container) == 0 || PKCS12_verify_mac(container, text.baseAddress, -1) == 1
+                return (isPassword, PKCS12_parse(container, text.baseAddress, &key, &certificate, nil) == 1)
+            }
+            guard isPassword || password == nil else {
+                ERR_clear_error()
+                throw CryptographyError(
+                    code: .wrongPassword, message: "the PKCS #12 file does not open with this password")
             }
             guard isOpen else {
                 throw CryptographyError.openSSL(

@@ -7,6 +7,8 @@ package struct CryptographyError: Error, Sendable, CustomStringConvertible {
         case invalidKey
         /// The key is protected by a passphrase, which nobody can be asked for.
         case encryptedKey
+        /// The passphrase does not open the key.
+        case wrongPassword
         /// The numbers that steer a derivation are not allowed.
         case unsupportedParameters
         case operationFailed

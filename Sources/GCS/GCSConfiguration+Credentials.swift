@@ -13,14 +13,15 @@ extension GCSConfiguration {
     package func credentials(
         _ identity: GoogleIdentity = GoogleIdentity(), environment: [String: String], transport: any HTTPTransport,
         selfSigned: Bool = false, now: @escaping @Sendable () -> Int64
-    ) throws(StoreError) -> SharedCredentials<GoogleToken>? {
+    ) throws(SettingError) -> SharedCredentials<GoogleToken>? {
         if isEmulator { return nil }
         if !isGoogle, !GoogleCredentials.areNamed(by: identity, environment: environment) { return nil }
+        try identity.check()
         let credentials = GoogleCredentials.shared(
             identity, scope: .objects, environment: environment, transport: transport, selfSigned: selfSigned, now: now)
         guard credentials == nil || endpoint.scheme == "https" || endpoint.isLoopback else {
-            throw StoreError(
-                .unauthenticated, .head,
+            throw SettingError(
+                "endpoint",
                 message:
                     "a token must not travel unencrypted: use https for \(endpoint), or name no credentials"
             )

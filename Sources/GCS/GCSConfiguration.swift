@@ -23,26 +23,21 @@ package struct GCSConfiguration: Sendable, Hashable {
     /// without a scheme), Google's own.
     package static func resolve(
         endpoint: String? = nil, environment: [String: String]
-    ) throws(GCSConfigurationError) -> GCSConfiguration {
+    ) throws(SettingError) -> GCSConfiguration {
         if let endpoint {
-            return GCSConfiguration(endpoint: try parse(endpoint, origin: "the endpoint"))
+            return GCSConfiguration(endpoint: try parse(endpoint, "endpoint", origin: "it"))
         }
         guard let emulator = environment["STORAGE_EMULATOR_HOST"], !emulator.isEmpty else { return GCSConfiguration() }
         let url = emulator.contains("://") ? emulator : "http://\(emulator)"
-        return GCSConfiguration(endpoint: try parse(url, origin: "STORAGE_EMULATOR_HOST"), isEmulator: true)
+        return GCSConfiguration(endpoint: try parse(url, nil, origin: "STORAGE_EMULATOR_HOST"), isEmulator: true)
     }
 
-    private static func parse(_ text: String, origin: String) throws(GCSConfigurationError) -> Endpoint {
+    private static func parse(
+        _ text: String, _ setting: String?, origin: String
+    ) throws(SettingError) -> Endpoint {
         guard let endpoint = Endpoint(text) else {
-            throw GCSConfigurationError(
-                message: "\(origin) is not a URL: write https://host or http://host:port, without user and query")
+            throw SettingError(setting, message: "\(origin) \(Endpoint.advice)")
         }
         return endpoint
     }
-}
-
-/// A setting that cannot be used, with its origin and what to write instead.
-package struct GCSConfigurationError: Error, Sendable, CustomStringConvertible {
-    package var message: String
-    package var description: String { message }
 }

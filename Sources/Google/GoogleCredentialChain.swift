@@ -31,6 +31,20 @@ struct GoogleCredentialChain: CredentialProvider {
         return impersonated
     }
 
+    /// Whether the file that somebody named holds credentials.
+    func check() throws(SettingError) {
+        try identity.check()
+        var tried: [String] = []
+        guard let (path, isNamed) = file(&tried), isNamed else { return }
+        let setting = identity.credentialsFile == nil ? nil : "credentials_file"
+        let json = try CredentialFile.inspected(path, setting, purpose: "the credentials file")
+        do throws(StoreError) {
+            _ = try GoogleCredentialsFile.parse(json, path: path)
+        } catch {
+            throw SettingError(setting, message: error.message)
+        }
+    }
+
     private func base(_ scope: GoogleScope) async throws(StoreError) -> ExpiringCredentials<GoogleToken> {
         var tried: [String] = []
         if let (path, isNamed) = file(&tried) {

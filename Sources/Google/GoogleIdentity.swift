@@ -1,3 +1,6 @@
+package import HTTPStores
+import ObjectStores
+
 /// Who asks Google's services. What is nil is taken from the environment, as Google's own tools do.
 package struct GoogleIdentity: Sendable, Hashable {
     /// A JSON file of credentials, of any type that Google's tools write.
@@ -10,6 +13,16 @@ package struct GoogleIdentity: Sendable, Hashable {
         self.credentialsFile = credentialsFile
         self.impersonate = impersonate
         self.isAnonymous = isAnonymous
+    }
+
+    /// Refuses what cannot be an identity, before anybody is asked.
+    package func check() throws(SettingError) {
+        guard let impersonate else { return }
+        do throws(StoreError) {
+            _ = try GoogleImpersonation(email: impersonate, environment: [:])
+        } catch {
+            throw SettingError("impersonate", message: error.message)
+        }
     }
 }
 

@@ -32,7 +32,10 @@ struct GoogleImpersonation: Sendable {
 
     /// The account of that e-mail address.
     init(email: String, environment: [String: String]) throws(StoreError) {
-        guard !email.isEmpty, email.utf8.allSatisfy(Self.isAllowedInAccount) else {
+        let parts = email.split(separator: "@", omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[0].isEmpty, parts[1].hasSuffix(".gserviceaccount.com"),
+            email.utf8.allSatisfy(Self.isAllowedInAccount)
+        else {
             throw .credentials(
                 "\"\(ServerText.readable(email))\" is no service account to impersonate; write its e-mail address, as "
                     + "lockstep@project.iam.gserviceaccount.com")

@@ -64,6 +64,19 @@ package enum CredentialFile {
     /// Milliseconds.
     private static let pipePatience: Int32 = 10_000
 
+    /// The file's bytes for somebody who only looks whether it can be used.
+    ///
+    /// - Parameter setting: the key that named it.
+    package static func inspected(
+        _ path: String, _ setting: String?, purpose: String, limit: Int = 1 << 20
+    ) throws(SettingError) -> [UInt8] {
+        do throws(RegularFile.Failure) {
+            return try RegularFile.prefix(path, limit)
+        } catch {
+            throw SettingError(setting, message: "\(purpose) \(path) cannot be read: \(error)", dependsOnMachine: true)
+        }
+    }
+
     private static func failed(_ purpose: String, _ path: String, _ what: String) -> StoreError {
         StoreError(.unauthenticated, .head, message: "\(purpose) \(path) \(what)")
     }

@@ -20,6 +20,10 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
         self.path = path
     }
 
+    /// What is wrong with a text that is none.
+    package static let advice =
+        "is not a URL: write https://host or http://host:port, without user, query and fragment, and a port up to 65535"
+
     /// nil when the text is not `http(s)://host[:port][/path]`; user info, query and fragment are refused.
     package init?(_ text: String) {
         guard let separator = text.firstRange(of: "://") else { return nil }

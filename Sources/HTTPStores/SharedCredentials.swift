@@ -18,6 +18,13 @@ package protocol CredentialProvider<Value>: Sendable {
     associatedtype Value: Sendable, Equatable
     /// Fetches fresh credentials. Called by one refresher at a time.
     func load() async throws(StoreError) -> ExpiringCredentials<Value>
+
+    /// Throws what is wrong as far as this machine alone can tell: reads files, waits for nothing and asks nobody.
+    func check() throws(SettingError)
+}
+
+extension CredentialProvider {
+    package func check() throws(SettingError) {}
 }
 
 /// The credentials that all requests of one store share: fetched once, refreshed once, however many requests wait.
@@ -71,6 +78,9 @@ package final class SharedCredentials<Value: Sendable & Equatable>: Sendable {
         self.advisory = max(advisory, margin)
         self.now = now
     }
+
+    /// See `CredentialProvider.check`.
+    package func check() throws(SettingError) { try provider.check() }
 
     /// Valid credentials; waits for the one refresh under way when there are none.
     package func current() async throws(StoreError) -> Value {

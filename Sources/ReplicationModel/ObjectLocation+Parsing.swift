@@ -92,6 +92,11 @@ extension ObjectLocation {
     private static func prefix(_ path: Substring, as kind: Kind, of text: String) throws(LocationError) -> ObjectKey {
         switch kind {
         case .folder:
+            guard !path.split(separator: "/").contains(where: { $0 == "." || $0 == ".." }) else {
+                throw LocationError(
+                    "\(text) has . or .. between its slashes, which keys of a cloud take literally; write the folder itself"
+                )
+            }
             return ObjectKey(path.isEmpty || path.hasSuffix("/") ? String(path) : path + "/")
         case .object:
             guard !path.isEmpty else { throw LocationError("\(text) names no object; write its key behind the bucket") }

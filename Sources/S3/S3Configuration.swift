@@ -51,38 +51,38 @@ package struct S3Configuration: Sendable, Hashable {
     package static func resolve(
         endpoint: String? = nil, region: String? = nil, profile: String? = nil, addressing: Addressing = .automatic,
         environment: [String: String], files: AWSSharedFiles
-    ) throws(S3ConfigurationError) -> S3Configuration {
+    ) throws(SettingError) -> S3Configuration {
         let properties: AWSSharedFiles.Profile
         let name = profile ?? environment["AWS_PROFILE"].flatMap { $0.isEmpty ? nil : $0 }
         do throws(AWSSharedFileError) {
             properties = if let name { try files.namedProfile(name) } else { files.profile("default") ?? [:] }
         } catch {
-            throw S3ConfigurationError(message: error.description)
+            throw SettingError(profile == nil ? nil : "profile", message: error.description, dependsOnMachine: true)
         }
         let given: (value: String, origin: String)? =
-            endpoint.map { ($0, "the endpoint") }
+            endpoint.map { ($0, "it") }
             ?? files.endpoint(of: .s3, profile: name ?? "default", environment: environment)
         var parsed: Endpoint?
         if let given {
             guard let url = Endpoint(given.value) else {
-                throw S3ConfigurationError(
-                    message:
-                        "\(given.origin) is not a URL: write https://host or http://host:port, without user and query")
+                throw SettingError(
+                    endpoint == nil ? nil : "endpoint", message: "\(given.origin) \(Endpoint.advice)")
             }
             parsed = url
         }
-        let region =
+        let found =
             AWSRegion.configured(region, environment: environment, profile: properties)
             ?? parsed.flatMap { AWSHost($0.host)?.region } ?? "us-east-1"
-        guard AWSHost.isRegion(region) else {
-            throw S3ConfigurationError(message: "the region must be letters, digits and hyphens, such as eu-west-1")
+        guard AWSHost.isRegion(found) else {
+            throw SettingError(
+                region == nil ? nil : "region",
+                message: "the region must be letters, digits and hyphens, such as eu-west-1")
         }
-        return S3Configuration(endpoint: parsed, region: region, addressing: addressing)
+        guard parsed != nil || AWSHost.looksLikeRegion(found) else {
+            throw SettingError(
+                region == nil ? nil : "region",
+                message: "Amazon has no region of that form: write one such as eu-west-1, or an endpoint beside it")
+        }
+        return S3Configuration(endpoint: parsed, region: found, addressing: addressing)
     }
-}
-
-/// A setting that cannot be used, with its origin and what to write instead.
-package struct S3ConfigurationError: Error, Sendable, CustomStringConvertible {
-    package var message: String
-    package var description: String { message }
 }

@@ -1,3 +1,4 @@
+package import HTTPStores
 package import HTTPTransport
 
 /// How objects are encrypted at rest, where that is not left to the bucket. Readers need nothing to know of it.
@@ -9,8 +10,8 @@ package enum S3Encryption: Sendable, Hashable {
     case kms(key: String?, bucketKey: Bool = false, dual: Bool = false)
 
     /// `AES256`, `aws:kms`, `aws:kms:KEY`, `aws:kms:dsse` or `aws:kms:dsse:KEY`.
-    package init(_ text: String) throws(S3ConfigurationError) {
-        let refusal = S3ConfigurationError(
+    package init(_ text: String) throws(SettingError) {
+        let refusal = SettingError(
             message: "the encryption is AES256, aws:kms, aws:kms:KEY, aws:kms:dsse or aws:kms:dsse:KEY")
         if text == "AES256" {
             self = .aes256

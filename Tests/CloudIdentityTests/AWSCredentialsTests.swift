@@ -145,7 +145,7 @@ import Testing
         (AWSIdentity(roleARN: "arn:aws:iam::1:role/r", roleDuration: .seconds(60)), "12 hours"),
     ])
     func contradictionsAreRefused(identity: AWSIdentity, message: String) {
-        do throws(StoreError) {
+        do throws(SettingError) {
             _ = try AWSCredentials.shared(
                 identity, region: nil, environment: [:], transport: ScriptedTransport(Reply(500)), now: { 0 })
             Issue.record("not refused")

@@ -20,7 +20,7 @@ import Testing
     func shared(
         as identity: AzureIdentity = AzureIdentity(), account: String = "acct", scope: AzureScope = .storage,
         endpoint: Endpoint? = emulator, profile: String? = nil, _ environment: [String: String]
-    ) throws(AzureConfigurationError) -> SharedCredentials<AzureCredentials>? {
+    ) throws(SettingError) -> SharedCredentials<AzureCredentials>? {
         try AzureCredentials.shared(
             identity, account: account, scope: scope, endpoint: endpoint, profile: profile, environment: environment,
             transport: Self.silent, now: { 1000 })
@@ -36,7 +36,7 @@ import Testing
     func message(as identity: AzureIdentity = AzureIdentity(), profile: String? = nil, _ environment: [String: String])
         -> String
     {
-        do throws(AzureConfigurationError) {
+        do throws(SettingError) {
             _ = try shared(as: identity, profile: profile, environment)
             return ""
         } catch {

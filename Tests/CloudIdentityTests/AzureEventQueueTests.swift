@@ -98,7 +98,7 @@ import Testing
             "https://acct.queue.core.windows.net/Not_A_Queue", "http://acct.queue.core.windows.net/events",
             "http://127.0.0.1:10001/events", "https://acct.queue.core.windows.net/events?sig=canary",
         ] {
-            #expect(throws: AzureConfigurationError.self, "\(url)") {
+            #expect(throws: SettingError.self, "\(url)") {
                 try Self.queue(ScriptedTransport(Reply(200)), url)
             }
         }

@@ -123,7 +123,7 @@ import Testing
             "https://v.vault.azure.net/keys/..",
             "v.vault.azure.net/keys/k",
         ] {
-            #expect(throws: AzureConfigurationError.self) { try Self.service(ScriptedTransport(Reply(200)), key: key) }
+            #expect(throws: SettingError.self) { try Self.service(ScriptedTransport(Reply(200)), key: key) }
         }
         #expect(try AzureKeyService.scope(of: "https://v.vault.azure.cn/keys/k").scope == .keyVault)
         #expect(try AzureKeyService.scope(of: "https://v.managedhsm.azure.net/keys/k").scope == .managedHSM)

@@ -10,19 +10,19 @@ import Testing
     func resolve(
         _ account: String = "acct", endpoint: String? = nil, connection: String? = nil, profile: String? = nil,
         _ environment: [String: String] = [:]
-    ) throws(AzureConfigurationError) -> String {
+    ) throws(SettingError) -> String {
         try AzureBlobConfiguration.resolve(
             account: account, endpoint: endpoint, connectionString: connection.map { Secret($0) }, profile: profile,
             environment: environment
         ).endpoint.description
     }
 
-    func connection(_ text: String, account: String = "acct") throws(AzureConfigurationError) -> String {
+    func connection(_ text: String, account: String = "acct") throws(SettingError) -> String {
         try resolve(account, ["AZURE_STORAGE_CONNECTION_STRING": text])
     }
 
-    func message(_ body: () throws(AzureConfigurationError) -> Void) -> String {
-        do throws(AzureConfigurationError) {
+    func message(_ body: () throws(SettingError) -> Void) -> String {
+        do throws(SettingError) {
             try body()
             return ""
         } catch {
@@ -71,13 +71,13 @@ import Testing
 
     @Test func settingsOfAnotherAccountAreErrorsThatNameBoth() {
         let texts = [
-            message { () throws(AzureConfigurationError) in
+            message { () throws(SettingError) in
                 _ = try connection("AccountName=other;AccountKey=\(Self.key)")
             },
-            message { () throws(AzureConfigurationError) in
+            message { () throws(SettingError) in
                 _ = try connection("BlobEndpoint=https://other.blob.core.windows.net;SharedAccessSignature=sig=1")
             },
-            message { () throws(AzureConfigurationError) in
+            message { () throws(SettingError) in
                 _ = try resolve(endpoint: "https://other.blob.core.windows.net")
             },
         ]
@@ -89,17 +89,17 @@ import Testing
     @Test func brokenSettingsAreErrorsWithoutTheirValue() {
         let secret = "c2VjcmV0-not-base64"
         let texts = [
-            message { () throws(AzureConfigurationError) in _ = try connection(secret) },
-            message { () throws(AzureConfigurationError) in _ = try connection("AccountKey=\(secret)") },
-            message { () throws(AzureConfigurationError) in _ = try connection("BlobEndpoint=ftp://\(secret)") },
+            message { () throws(SettingError) in _ = try connection(secret) },
+            message { () throws(SettingError) in _ = try connection("AccountKey=\(secret)") },
+            message { () throws(SettingError) in _ = try connection("BlobEndpoint=ftp://\(secret)") },
         ]
         for text in texts { #expect(!text.isEmpty && !text.contains(secret), "\(text)") }
         #expect(
-            message { () throws(AzureConfigurationError) in _ = try resolve("Not_An_Account") }.contains(
+            message { () throws(SettingError) in _ = try resolve("Not_An_Account") }.contains(
                 "Not_An_Account"))
-        #expect(message { () throws(AzureConfigurationError) in _ = try resolve("evil.example/x") }.contains("no name"))
+        #expect(message { () throws(SettingError) in _ = try resolve("evil.example/x") }.contains("no name"))
         #expect(
-            message { () throws(AzureConfigurationError) in _ = try resolve(endpoint: "nonsense") }.contains(
+            message { () throws(SettingError) in _ = try resolve(endpoint: "nonsense") }.contains(
                 "not a URL"))
     }
 

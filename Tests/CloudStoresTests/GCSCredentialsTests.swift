@@ -8,8 +8,8 @@ import Testing
 
 /// Which endpoints get credentials.
 @Suite struct GCSCredentialsTests {
-    private func failure<T>(_ body: () async throws(StoreError) -> T) async -> StoreError? {
-        do throws(StoreError) {
+    private func failure<T>(_ body: () async throws(SettingError) -> T) async -> SettingError? {
+        do throws(SettingError) {
             _ = try await body()
             return nil
         } catch {
@@ -28,14 +28,14 @@ import Testing
         let flag = try GCSConfiguration.resolve(
             endpoint: "https://other.example", environment: ["STORAGE_EMULATOR_HOST": "x:1"])
         #expect(flag.endpoint.host == "other.example" && !flag.isEmulator)
-        #expect(throws: GCSConfigurationError.self) {
+        #expect(throws: SettingError.self) {
             try GCSConfiguration.resolve(endpoint: "nonsense", environment: [:])
         }
     }
 
     @Test func anonymousOnlyWhereNobodyExpectsCredentials() async throws {
         let transport = ScriptedTransport(.init(500))
-        func shared(_ endpoint: String, _ environment: [String: String]) throws(StoreError) -> SharedCredentials<
+        func shared(_ endpoint: String, _ environment: [String: String]) throws(SettingError) -> SharedCredentials<
             GoogleToken
         >? {
             try GCSConfiguration(endpoint: Endpoint(endpoint)!).credentials(
@@ -52,7 +52,7 @@ import Testing
         #expect(
             try google.credentials(
                 GoogleIdentity(isAnonymous: true), environment: [:], transport: transport, now: { 0 }) == nil)
-        let plain = await failure { () throws(StoreError) in
+        let plain = await failure { () throws(SettingError) in
             try shared("http://example.org", ["GOOGLE_APPLICATION_CREDENTIALS": "/k.json"])
         }
         #expect(plain?.message.contains("https") == true)

@@ -50,10 +50,10 @@ import Testing
     }
 
     @Test func badSettingsAreNamed() {
-        #expect(throws: S3ConfigurationError.self) { try resolve(endpoint: "ftp://x") }
-        #expect(throws: S3ConfigurationError.self) { try resolve(["AWS_ENDPOINT_URL": "http://user@host"]) }
-        #expect(throws: S3ConfigurationError.self) { try resolve(region: "a.b") }
-        #expect(throws: S3ConfigurationError.self) { try resolve(profile: "nobody", config: config) }
+        #expect(throws: SettingError.self) { try resolve(endpoint: "ftp://x") }
+        #expect(throws: SettingError.self) { try resolve(["AWS_ENDPOINT_URL": "http://user@host"]) }
+        #expect(throws: SettingError.self) { try resolve(region: "a.b") }
+        #expect(throws: SettingError.self) { try resolve(profile: "nobody", config: config) }
     }
 
     func address(

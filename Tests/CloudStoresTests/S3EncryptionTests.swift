@@ -28,7 +28,7 @@ import Testing
         "", "aes256", "aws:km", "aws:kms:", "aws:kms:dsse:", "kms", "aws:kmsx", "aws:kms:a b", "aws:kms:a\r\nx: y",
     ])
     func otherTextIsRefused(text: String) {
-        #expect(throws: S3ConfigurationError.self) { try S3Encryption(text) }
+        #expect(throws: SettingError.self) { try S3Encryption(text) }
     }
 
     func store(_ transport: ScriptedTransport, _ encryption: S3Encryption?) -> S3Store {

@@ -94,7 +94,7 @@ import Testing
         ),
         (
             "    filters: [{include: a, exclude: b}]",
-            "6:28: pairs.models.filters[1]: either 'include' or 'exclude', not both"
+            "6:28: pairs.models.filters[0]: either 'include' or 'exclude', not both"
         ),
         (
             "    filters: {include: a}",
@@ -122,11 +122,11 @@ import Testing
         ),
         (
             "    windows: [{from: '08:00', to: '25:00', rate: 1M}]",
-            "6:35: pairs.models.windows[1].to: must be a time of day from \"00:00\" to \"24:00\""
+            "6:35: pairs.models.windows[0].to: must be a time of day from \"00:00\" to \"24:00\""
         ),
         (
             "    windows: [{from: 08:00, to: 18:00, rate: 1M}, {days: mon, from: 17:00, to: 20:00, rate: 0}]",
-            "6:51: pairs.models.windows[2]: overlaps with the window in line 6"
+            "6:51: pairs.models.windows[1]: overlaps with the window in line 6"
         ),
         (
             "    windows: [{from: 00:00, to: 24:00, rate: 0}]",
@@ -161,8 +161,8 @@ import Testing
                 "6:14: pairs.models.target.vault: there is no vault of that name in vaults; did you mean 'offsite'?",
                 "7:3: pairs.bad/name: the name of a pair has 1 to 64 letters, digits, '.', '_' or '-'",
                 "8:40: vaults.offsite.cloud: the cloud is of type s3, and the location begins with gs://",
-                "9:49: notifications[1].pairs[1]: there is no pair of that name; did you mean 'models'?",
-                "9:59: notifications[2].name: another notification has that name",
+                "9:49: notifications[n].pairs[0]: there is no pair of that name; did you mean 'models'?",
+                "9:59: notifications[n].name: another notification has that name",
             ])
     }
 

@@ -64,7 +64,7 @@ import Testing
                 ConfigurationFixture.file(rest: "notifications: [{name: n, webhook: \"\(text)\"}]")
             ).first.map { String($0.drop { $0 != " " }.dropFirst()) }
         }
-        let path = "notifications[1].webhook: "
+        let path = "notifications[n].webhook: "
         #expect(problem("${env:CHATURL}") == path + "the variable CHATURL is not set; did you mean 'CHAT_URL'?")
         #expect(problem("${env:EMPTY}") == path + "the variable EMPTY is empty")
         #expect(problem("${CHAT_URL}")?.contains("${env:NAME}") == true)

@@ -9,7 +9,9 @@ import jsonschema
 import pytest
 import yaml
 
+from configurations import Configured
 from conftest import tool
+from lockstep_binary import Lockstep
 
 CONFIG = pathlib.Path(__file__).parents[2] / "Config"
 EXAMPLE = CONFIG / "lockstep.example.yaml"
@@ -19,15 +21,20 @@ VARIABLES = {
     "MINIO_SECRET": "canary-1", "CREDENTIALS_DIRECTORY": "/run/credentials", "AZURE_SECRET": "canary-2",
     "CHAT_URL": "https://chat.example.com/canary-3",
 }
-LEAST = "version: 1\npairs:\n  models:\n    source: s3://a\n    target: gs://b\n"
+LEAST = "version: 1\npairs:\n  models:\n    source: s3://models-a\n    target: gs://models-b\n"
 
 
-def test_the_example_is_right(configured, lockstep):
+def test_the_example_is_right(tmp_path):
+    lockstep = Lockstep(tmp_path, {})
+    configured = Configured(lockstep)
     configured.write(EXAMPLE.read_bytes())
     assert [pair["name"] for pair in configured.check(environment=VARIABLES)["pairs"]] == ["models", "public", "sealed", "restored"]
     outcome = lockstep.run("config", "check", environment={**VARIABLES, "LOCKSTEP_CONFIG": str(EXAMPLE)})
     assert outcome.out.splitlines()[0] == "models\ts3://models/release/\tgs://models-replica/release/"
-    assert outcome.err == f"{EXAMPLE}: 4 pairs, nothing wrong\n"
+    # The files of the service are not on this machine.
+    warned = {re.search(rf"{EXAMPLE}:[0-9]+:[0-9]+: ([^:]+)", line)[1] for line in outcome.err.splitlines()[:-1]}
+    assert {"clouds.dr.credentials_file", "vaults.offsite.password_file", "metrics.textfile"} <= warned
+    assert outcome.err.endswith(f"{EXAMPLE}: 4 pairs, nothing wrong but what this machine may lack\n")
     for variable in VARIABLES:
         left = {name: value for name, value in VARIABLES.items() if name != variable}
         found = configured.problems(environment=left)
@@ -97,7 +104,22 @@ TEXTS = {
     "cron": "0 1 * * *", "every": "15m", "time_zone": "Europe/Berlin", "days": "mon-fri", "from": "08:00", "to": "18:00",
     "backup_prefix": ".lockstep/x", "evidence": 2, "concurrency": 4, "keep": 2, "set_depth": 1, "seed": 1, "version": 1,
     "parallel_pairs": 2, "folder": "x", "snapshot": "latest", "sample": "1%", "max": "5%", "encryption": "AES256",
-    "sets": "x/", "kms": "aws-kms:alias/x",
+    "sets": "x/", "kms": "aws-kms:alias/x", "region": "eu-west-1", "role_arn": "arn:aws:iam::1:role/r",
+    "impersonate": "lockstep@project.iam.gserviceaccount.com",
+}
+#: What a key of a cloud needs beside it.
+APPLICATION = {"tenant_id": "t", "client_id": "c", "client_secret": "${env:SECRET}"}
+COMPANIONS = {
+    "access_key_id": {"secret_access_key": "${env:SECRET}"}, "secret_access_key": {"access_key_id": "x"},
+    "session_token": {"access_key_id": "x", "secret_access_key": "${env:SECRET}"},
+    **{key: {"role_arn": "arn:aws:iam::1:role/r"}
+       for key in ("external_id", "role_session_name", "role_duration", "web_identity_token_file")},
+    **{key: APPLICATION for key in APPLICATION},
+    **{key: {"tenant_id": "t", "client_id": "c"} for key in ("certificate_file", "federated_token_file")},
+    "certificate_password": {"tenant_id": "t", "client_id": "c", "certificate_file": "x"},
+}
+VARIABLES_OF_KEYS = {
+    "SECRET": "canary", "X": "1", "KEY": "Y2FuYXJ5", "SAS": "sig=canary", "STRING": "AccountName=account;AccountKey=Y2FuYXJ5",
 }
 SIZES = {"rate": "5M", "max_transfer": "1T", "memory": "64M", "part_size": "8M"}
 TIMES = {"max_duration": "1h", "lease": "30s", "jitter": "1m", "batch_wait": "5s", "role_duration": "1h"}
@@ -160,14 +182,14 @@ def test_what_the_schema_allows_the_program_reads_key_by_key(configured, lockste
             documents += [({"pair": {name: found}}, name) for found in values(name, schema, root)]
     assert len(documents) > 90
     for change, name in documents:
-        pair = {"source": "s3://a", "target": "gs://b", **change.pop("pair", {})}
+        pair = {"source": "s3://models-a", "target": "gs://models-b", **change.pop("pair", {})}
         pair.get("events", {}).pop("cloud", None)
         if "pointers" in pair:
             pair["pointers"].setdefault("patterns", ["x"])
         if "seed" in pair.get("check", {}):
             pair["check"]["sample"] = "1%"
         if pair.get("layout") == "vault":
-            pair["target"] = "vault+gs://b"
+            pair["target"] = "vault+gs://models-b"
         for schedule in (pair.get("schedule", {}), pair.get("check", {}).get("schedule", {})):
             if "every" in schedule:
                 schedule.pop("time_zone", None)
@@ -184,11 +206,17 @@ def test_what_the_schema_allows_the_program_reads_key_by_key(configured, lockste
             vault.pop("cloud", None)
             vault.pop("kms_cloud", None)
         for cloud in document.get("clouds", {}).values():
+            for key, variable in [("account_key", "KEY"), ("sas_token", "SAS"), ("connection_string", "STRING")]:
+                if key in cloud:
+                    cloud[key] = f"${{env:{variable}}}"
+            for key in list(cloud):
+                for other, value in COMPANIONS.get(key, {}).items():
+                    cloud.setdefault(other, value)
             if cloud.get("anonymous") in (True, "yes", "on"):
                 assert set(cloud) == {"type", "anonymous"}
         validator.validate(document)
         configured.write(json.dumps(document))
-        found = configured.problems(environment={"SECRET": "canary", "X": "1"})
+        found = configured.problems(environment=VARIABLES_OF_KEYS)
         # References of the schema's own making stand for values of any type.
         if not any("must be" in message for _, _, message, _ in found) or "${env" not in json.dumps(document):
             assert not found, (document, found)
@@ -204,10 +232,10 @@ def test_what_neither_knows(configured, place):
     """An unknown key, and a list where an object should be, are refused by both at every place."""
     validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
     base = {
-        "log": {}, "metrics": {}, "serve": {}, "clouds": {"c": {"type": "s3"}}, "vaults": {"v": {"location": "s3://v"}}, "defaults": {},
+        "log": {}, "metrics": {}, "serve": {}, "clouds": {"c": {"type": "s3"}}, "vaults": {"v": {"location": "s3://models-v"}}, "defaults": {},
         "version": 1,
         "pairs": {"models": {
-            "source": {"location": "s3://a"}, "target": "gs://b", "limits": {}, "delete": {}, "check": {"schedule": {"every": "1h"}}}},
+            "source": {"location": "s3://models-a"}, "target": "gs://models-b", "limits": {}, "delete": {}, "check": {"schedule": {"every": "1h"}}}},
     }
     configured.write(json.dumps(base))
     assert validator.is_valid(base) and not configured.problems()
@@ -239,10 +267,10 @@ def test_problems_are_told_with_line_key_and_suggestion(configured, lockstep):
     found = configured.problems(environment={"CHAT_URL": "https://x"})
     assert found == [
         (6, "pairs.models.limits.raate", "unknown key", "rate"),
-        (8, "pairs.models.windows[1].from", 'must be a time of day from "00:00" to "24:00"', None),
+        (8, "pairs.models.windows[0].from", 'must be a time of day from "00:00" to "24:00"', None),
         (11, "prod", "the key is there already, in line 10; keep one of them", None),
-        (13, "notifications[1].webhook", "the variable CHATURL is not set", "CHAT_URL"),
-        (13, "notifications[1].on[1]", "must be failure, drift or recovery", "failure"),
+        (13, "notifications[chat].webhook", "the variable CHATURL is not set", "CHAT_URL"),
+        (13, "notifications[chat].on[0]", "must be failure, drift or recovery", "failure"),
     ]
     told = lockstep.run("config", "check", "--config", configured.path, expect=78, environment={"CHAT_URL": "https://x"}).err
     assert told.splitlines()[0] == f"error: {configured.path}:6:14: pairs.models.limits.raate: unknown key; did you mean 'rate'?"
@@ -253,7 +281,7 @@ def test_problems_are_told_with_line_key_and_suggestion(configured, lockstep):
 
 def test_no_file(configured, lockstep):
     missing = lockstep.run("config", "check", "--config", "/nowhere/lockstep.yaml", expect=78).err
-    assert "/nowhere/lockstep.yaml cannot be read: No such file or directory; name one with --config" in missing
+    assert "/nowhere/lockstep.yaml cannot be read: No such file or directory; name a file with --config" in missing
     directory = lockstep.run("run", "--config", lockstep.directory, expect=78).err
     assert "Is a directory" in directory
     assert "/etc/lockstep/lockstep.yaml" in lockstep.run("run", expect=78).err
@@ -263,7 +291,7 @@ def test_one_service_however_its_url_is_written(configured):
     urls = ["http://127.0.0.1:9000", "http://127.0.0.1:9000/", "HTTP://127.0.0.1:9000"]
     clouds = "".join(f"  c{number}: {{type: s3, endpoint: '{url}'}}\n" for number, url in enumerate(urls))
     pairs = "".join(
-        f"  p{number}:\n    source: s3://a{number}\n    target: {{location: 's3://t', cloud: c{number}}}\n" for number in range(3))
+        f"  p{number}:\n    source: s3://models-a{number}\n    target: {{location: 's3://models-t', cloud: c{number}}}\n" for number in range(3))
     configured.write(f"version: 1\nclouds:\n{clouds}pairs:\n{pairs}")
     assert [key for _, key, message, _ in configured.problems() if "writes there too" in message] == ["pairs.p1.target", "pairs.p2.target"]
 

@@ -16,7 +16,7 @@ from checkout import CONFIG, run
 from pods import CUSTOM, faults, pod_spec
 
 CHART = CONFIG / "helm/lockstep"
-PAIR = {"source": {"location": "s3://a"}, "target": {"location": "gs://b"}}
+PAIR = {"source": {"location": "s3://models-a"}, "target": {"location": "gs://models-b"}}
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 
 

@@ -17,6 +17,7 @@ package struct Configuration: Sendable {
     /// In the order of the file.
     package let pairs: [PairConfiguration]
     package let notifications: [NotificationSettings]
+    package let fields: Fields
 
     package func pair(_ name: String) -> PairConfiguration? { pairs.first { $0.name == name } }
 
@@ -147,4 +148,5 @@ package struct NotificationSettings: Sendable {
     package let events: Set<NotificationEvent>
     /// nil: all pairs.
     package let pairs: Set<String>?
+    package let fields: Fields
 }

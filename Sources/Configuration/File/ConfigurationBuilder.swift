@@ -36,7 +36,8 @@ struct ConfigurationBuilder {
         let notifications = notifications(pairs: Set(named.map(\.name)))
         return Configuration(
             state: root.value("state"), log: log, metricsTextfile: root.object("metrics")?.value("textfile"),
-            serve: serve, clouds: clouds, vaults: vaults, pairs: pairs, notifications: notifications)
+            serve: serve, clouds: clouds, vaults: vaults, pairs: pairs, notifications: notifications,
+            fields: root)
     }
 
     private var log: LogSettings {
@@ -116,7 +117,7 @@ struct ConfigurationBuilder {
             settings.append(
                 NotificationSettings(
                     name: name, means: means, events: events,
-                    pairs: fields.has("pairs") ? Set(fields.list("pairs")) : nil))
+                    pairs: fields.has("pairs") ? Set(fields.list("pairs")) : nil, fields: fields))
         }
         return settings
     }

@@ -89,6 +89,15 @@ package struct Fields: Sendable {
         return fields.place(of: String(parts[1]))
     }
 
+    /// Whether the object can have such a key.
+    package func declares(_ key: String) -> Bool { shape[key] != nil }
+
+    /// A problem with a key, or with the object where the key is not written.
+    package func problem(with key: String?, _ message: String) -> ConfigurationProblem {
+        guard let item = key.flatMap({ items[$0] }) else { return ConfigurationProblem(position, path, message) }
+        return ConfigurationProblem(item.position, item.path, message)
+    }
+
     /// What `defaults` says is added where nothing is written.
     func merged(with defaults: Fields) -> Fields {
         var merged = self

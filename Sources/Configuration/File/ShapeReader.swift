@@ -122,7 +122,7 @@ struct ShapeReader {
             return nil
         }
         return nodes.enumerated().compactMap { index, node in
-            value(node, element, at: node.position, path: "\(path)[\(index + 1)]")
+            value(node, element, at: node.position, path: "\(path)[\(node.name ?? String(index))]")
         }
     }
 
@@ -177,6 +177,16 @@ struct ShapeReader {
             return nil
         }
         return object(node, variant.shape, at: position, path: path)
+    }
+}
+
+extension DocumentNode {
+    /// What an element of a list calls itself, if that can be a name.
+    fileprivate var name: String? {
+        guard case .mapping(let entries) = content, let entry = entries.first(where: { $0.key == "name" }),
+            case .scalar(let text, _) = entry.value.content, Name.isValid(text)
+        else { return nil }
+        return text
     }
 }
 

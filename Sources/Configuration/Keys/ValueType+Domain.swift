@@ -20,7 +20,13 @@ extension ValueType {
     private static func locationAdvice(_ text: String) -> String {
         let known = "s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, file:///dir or a path"
         guard let separator = text.firstRange(of: "://") else { return "must be a location: \(known)" }
-        switch text[..<separator.lowerBound].lowercased().replacing("vault+", with: "") {
+        let scheme = text[..<separator.lowerBound].lowercased().replacing("vault+", with: "")
+        if ["s3", "gs", "gcs", "az", "azure"].contains(scheme),
+            text.split(separator: "/").contains(where: { $0 == "." || $0 == ".." })
+        {
+            return "has . or .. between its slashes, which keys of a cloud take literally; write the folder itself"
+        }
+        switch scheme {
         case "s3", "gs", "gcs": return "names no bucket; write \(known)"
         case "az", "azure": return "names no account and container; write az://account/container/prefix"
         case "file": return "is not absolute; write file:///dir"

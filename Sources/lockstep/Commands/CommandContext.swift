@@ -56,6 +56,10 @@ struct CommandContext {
 
     var stores: StoreFactory { stores(over: transport) }
 
+    var clouds: CloudAccess {
+        CloudAccess(environment: environment, transport: transport, time: time, credentials: credentials)
+    }
+
     func stores(over transport: any HTTPTransport) -> StoreFactory {
         let console = console
         let verbose = verbose

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import HTTPStores
 
 /// The configuration file of a command: where it is, and what it says.
 struct ConfigurationFile: Sendable {
@@ -26,7 +27,7 @@ struct ConfigurationFile: Sendable {
             bytes = try readBytes(path, limit: maxBytes)
         } catch {
             throw CommandFailure(
-                .configuration, "the configuration \(path) cannot be read: \(error.reason); name one with --config")
+                .configuration, "the configuration \(path) cannot be read: \(error.reason); name a file with --config")
         }
         return try interpret(bytes, path, environment)
     }
@@ -52,9 +53,7 @@ struct ConfigurationFile: Sendable {
         } catch {
             throw ConfigurationFailure(path: path, error: error)
         }
-        let problems =
-            file.configuration.vaults.values.flatMap(\.keyProblems)
-            + file.configuration.pairs.flatMap { ConfiguredPair($0, in: file).problems }
+        let problems = ConfigurationCheck(file, environment, readsFiles: false).problems
         guard problems.isEmpty else { throw ConfigurationFailure(path: path, error: ConfigurationError(problems)) }
         return file
     }
@@ -70,27 +69,11 @@ struct ConfigurationFile: Sendable {
     }
 
     private static func readBytes(_ path: String, limit: Int) throws(FileReadError) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw FileReadError(String(cString: strerror(errno))) }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: min(limit, 64 << 10))
-        while bytes.count < limit {
-            let count = read(descriptor, &piece, min(piece.count, limit - bytes.count))
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw FileReadError(String(cString: strerror(errno))) }
-            guard count > 0 else { break }
-            bytes += piece[..<count]
+        do throws(RegularFile.Failure) {
+            return try RegularFile.prefix(path, limit)
+        } catch {
+            throw FileReadError(error.description)
         }
-        return bytes
-    }
-}
-
-extension VaultSettings {
-    /// What the configuration cannot know: how this program names keys of key services.
-    fileprivate var keyProblems: [ConfigurationProblem] {
-        guard let kms, KeyServiceAddress(argument: kms) == nil else { return [] }
-        return [problem(with: "kms", KeyServiceAddress.usage)]
     }
 }
 

@@ -55,7 +55,7 @@ struct ConfiguredPair: Sendable {
         return connection
     }
 
-    private func place(_ settings: PlaceSettings) -> PairRequest.Place {
+    func place(_ settings: PlaceSettings) -> PairRequest.Place {
         var connection = Connection(encryption: settings.encryption)
         if let name = settings.cloud, let cloud = configuration.clouds[name] {
             connection.take(cloud)

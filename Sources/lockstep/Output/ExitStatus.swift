@@ -1,3 +1,4 @@
+import HTTPStores
 import Manifests
 import ObjectStores
 import Replication
@@ -102,17 +103,23 @@ struct CommandFailure: Error, CustomStringConvertible {
     let status: ExitStatus
     let description: String
     /// What is wrong with the vault that it is about.
-    let vault: VaultError.Code?
+    var vault: VaultError.Code?
+    /// What is to be corrected in a configuration.
+    var setting: SettingError?
 
     init(_ status: ExitStatus, _ description: String) {
         self.status = status
         self.description = description
-        vault = nil
+    }
+
+    /// A location that cannot be one is not quoted: a signature may have been pasted into it.
+    init(_ error: SettingError, at location: ObjectLocation) {
+        self.init(.configuration, error.setting == "location" ? error.description : "\(location): \(error)")
+        setting = error
     }
 
     init(_ error: VaultError, at location: ObjectLocation) {
-        status = ExitStatus(error)
-        description = "\(location): \(error)"
+        self.init(ExitStatus(error), "\(location): \(error)")
         vault = error.code
     }
 }

@@ -47,9 +47,9 @@ final class CloudCredentials: Sendable {
 
     /// - Parameter region: where roles are assumed; nil is that of the environment.
     /// - Returns: nil for anonymous requests, as in all of these.
-    func aws(_ identity: AWSIdentity, region: String?) throws(StoreError) -> SharedCredentials<AWSCredentials>? {
+    func aws(_ identity: AWSIdentity, region: String?) throws(SettingError) -> SharedCredentials<AWSCredentials>? {
         let key = AWSKey(identity: identity, region: region)
-        return try aws.withLock { known throws(StoreError) in
+        return try aws.withLock { known throws(SettingError) in
             if let found = known[key] { return found }
             if known.count == Self.maxIdentities { known = [:] }
             let made = try AWSCredentials.shared(
@@ -62,12 +62,12 @@ final class CloudCredentials: Sendable {
     /// Of requests to Cloud Storage where `configuration` says.
     func google(
         _ identity: GoogleIdentity, for configuration: GCSConfiguration
-    ) throws(StoreError) -> SharedCredentials<GoogleToken>? {
+    ) throws(SettingError) -> SharedCredentials<GoogleToken>? {
         // How objects are encrypted is no matter of who asks.
         var storage = configuration
         storage.kmsKeyName = nil
         let key = GoogleKey(identity: identity, scope: .objects, storage: storage)
-        return try google.withLock { known throws(StoreError) in
+        return try google.withLock { known throws(SettingError) in
             if let found = known[key] { return found }
             if known.count == Self.maxIdentities { known = [:] }
             let made = try configuration.credentials(
@@ -78,7 +78,8 @@ final class CloudCredentials: Sendable {
     }
 
     /// Of requests to other services of Google's than storage.
-    func google(_ identity: GoogleIdentity) -> SharedCredentials<GoogleToken>? {
+    func google(_ identity: GoogleIdentity) throws(SettingError) -> SharedCredentials<GoogleToken>? {
+        try identity.check()
         let key = GoogleKey(identity: identity, scope: .platform, storage: nil)
         return google.withLock { known in
             if let found = known[key] { return found }
@@ -96,9 +97,9 @@ final class CloudCredentials: Sendable {
     ///   - profile: of the variables.
     func azure(
         _ identity: AzureIdentity, account: String?, scope: AzureScope, endpoint: Endpoint?, profile: String? = nil
-    ) throws(AzureConfigurationError) -> SharedCredentials<AzureCredentials>? {
+    ) throws(SettingError) -> SharedCredentials<AzureCredentials>? {
         let key = AzureKey(identity: identity, account: account, scope: scope, endpoint: endpoint, profile: profile)
-        return try azure.withLock { known throws(AzureConfigurationError) in
+        return try azure.withLock { known throws(SettingError) in
             if let found = known[key] { return found }
             if known.count == Self.maxIdentities { known = [:] }
             let made = try AzureCredentials.shared(

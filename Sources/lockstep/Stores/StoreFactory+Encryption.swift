@@ -1,3 +1,4 @@
+import HTTPStores
 import ReplicationModel
 import S3
 
@@ -6,7 +7,7 @@ extension StoreFactory {
     static func problem(_ encryption: String, _ service: ObjectLocation.Service) -> String? {
         switch service {
         case .s3:
-            do throws(S3ConfigurationError) {
+            do throws(SettingError) {
                 _ = try S3Encryption(encryption)
                 return nil
             } catch {

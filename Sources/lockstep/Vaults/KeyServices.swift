@@ -51,16 +51,18 @@ struct KeyServices: Sendable {
     func wrapper(
         _ address: KeyServiceAddress, as identity: CloudIdentity? = nil
     ) throws(CommandFailure) -> KeyServiceWrapper {
-        do throws(StoreError) {
+        do throws(SettingError) {
             return KeyServiceWrapper(service: try service(address, identity), time: time)
         } catch {
-            throw CommandFailure(.configuration, "\(address): \(error.message)")
+            var failure = CommandFailure(.configuration, "\(address): \(error.message)")
+            failure.setting = error
+            throw failure
         }
     }
 
     private func service(
         _ address: KeyServiceAddress, _ identity: CloudIdentity?
-    ) throws(StoreError) -> any KeyService {
+    ) throws(SettingError) -> any KeyService {
         switch address.kind {
         case .aws: try aws(address.key, identity?.aws ?? AWSIdentity())
         case .google: try google(address.key, identity?.google ?? GoogleIdentity())
@@ -69,49 +71,83 @@ struct KeyServices: Sendable {
         }
     }
 
-    private func aws(_ key: String, _ identity: AWSIdentity) throws(StoreError) -> any KeyService {
-        let (endpoint, region) = try AWSServiceAddress.configured(
-            .kms, environment: environment, profile: identity.profile)
+    private func aws(_ key: String, _ identity: AWSIdentity) throws(SettingError) -> any KeyService {
         guard let credentials = try credentials.aws(identity, region: nil) else { throw anonymous }
-        return try AWSKeyService(
-            key: key, region: key.hasPrefix("arn:") ? nil : region, endpoint: endpoint, credentials: credentials,
-            transport: transport, now: seconds)
+        let isARN = key.hasPrefix("arn:")
+        let (endpoint, region) = try found { () throws(StoreError) in
+            try AWSServiceAddress.configured(.kms, environment: environment, profile: identity.profile)
+        }
+        guard isARN || region != nil else {
+            throw SettingError(
+                "kms", message: "the region of the key is not said: write the key's ARN, or set AWS_REGION",
+                dependsOnMachine: true)
+        }
+        return try written { () throws(StoreError) in
+            try AWSKeyService(
+                key: key, region: isARN ? nil : region, endpoint: endpoint, credentials: credentials,
+                transport: transport, now: seconds)
+        }
     }
 
-    private func google(_ key: String, _ identity: GoogleIdentity) throws(StoreError) -> any KeyService {
-        try GoogleKeyService(
-            key: key, endpoint: try GoogleKeyService.endpoint(environment: environment),
-            credentials: credentials.google(identity), transport: transport, now: seconds)
+    private func google(_ key: String, _ identity: GoogleIdentity) throws(SettingError) -> any KeyService {
+        let credentials = try credentials.google(identity)
+        let endpoint = try found { () throws(StoreError) in
+            try GoogleKeyService.endpoint(environment: environment)
+        }
+        return try written { () throws(StoreError) in
+            try GoogleKeyService(
+                key: key, endpoint: endpoint, credentials: credentials, transport: transport, now: seconds)
+        }
     }
 
-    private func azure(_ key: String, _ identity: AzureIdentity) throws(StoreError) -> any KeyService {
-        do throws(AzureConfigurationError) {
-            let (scope, endpoint) = try AzureKeyService.scope(of: key)
-            let shared = try credentials.azure(identity, account: nil, scope: scope, endpoint: endpoint)
-            guard let shared else { throw AzureConfigurationError(message: anonymous.message) }
-            return try AzureKeyService(key: key, credentials: shared, transport: transport, now: seconds)
+    private func azure(_ key: String, _ identity: AzureIdentity) throws(SettingError) -> any KeyService {
+        let scope: AzureScope
+        let endpoint: Endpoint
+        do throws(SettingError) {
+            (scope, endpoint) = try AzureKeyService.scope(of: key)
         } catch {
-            throw StoreError(.invalidRequest, .head, message: error.message)
+            throw error.about("kms")
         }
+        let shared = try credentials.azure(identity, account: nil, scope: scope, endpoint: endpoint)
+        guard let shared else { throw anonymous }
+        return try AzureKeyService(key: key, credentials: shared, transport: transport, now: seconds)
     }
 
-    private var anonymous: StoreError {
-        StoreError(.unauthenticated, .head, message: "the key service answers nobody without credentials")
+    private var anonymous: SettingError {
+        SettingError("anonymous", message: "the key service answers nobody without credentials")
     }
 
-    private func hashiCorp(_ path: String) throws(StoreError) -> any KeyService {
-        guard let endpoint = environment["VAULT_ADDR"].flatMap({ Endpoint($0) }) else {
-            throw StoreError(
-                .invalidRequest, .head,
-                message: "set VAULT_ADDR to the server's URL, such as https://vault.example.org:8200")
+    private func hashiCorp(_ path: String) throws(SettingError) -> any KeyService {
+        guard let text = environment["VAULT_ADDR"], !text.isEmpty else {
+            throw SettingError(
+                "kms", message: "set VAULT_ADDR to the server's URL, such as https://vault.example.org:8200",
+                dependsOnMachine: true)
         }
+        guard let endpoint = Endpoint(text) else { throw SettingError("kms", message: "VAULT_ADDR \(Endpoint.advice)") }
         let namespace = environment["VAULT_NAMESPACE"].flatMap { $0.isEmpty ? nil : $0 }
-        let server = try HashiCorpVault(
-            endpoint: endpoint, namespace: namespace, transport: transport, now: seconds)
-        let source = try HashiCorpCredentials.source(environment: environment)
-        let provider = HashiCorpCredentials(source, server: server, now: seconds)
-        return try HashiCorpKeyService(
-            path: path, server: server, credentials: SharedCredentials(provider, margin: 60, now: seconds))
+        let server = try written { () throws(StoreError) in
+            try HashiCorpVault(endpoint: endpoint, namespace: namespace, transport: transport, now: seconds)
+        }
+        let provider = try found { () throws(StoreError) in
+            HashiCorpCredentials(
+                try HashiCorpCredentials.source(environment: environment), server: server, now: seconds)
+        }
+        return try written { () throws(StoreError) in
+            try HashiCorpKeyService(
+                path: path, server: server, credentials: SharedCredentials(provider, margin: 60, now: seconds))
+        }
+    }
+
+    /// What the key's own name makes wrong.
+    private func written<Value>(_ make: () throws(StoreError) -> Value) throws(SettingError) -> Value {
+        do throws(StoreError) { return try make() } catch { throw SettingError("kms", message: error.message) }
+    }
+
+    /// What is looked for on this machine.
+    private func found<Value>(_ find: () throws(StoreError) -> Value) throws(SettingError) -> Value {
+        do throws(StoreError) { return try find() } catch {
+            throw SettingError("kms", message: error.message, dependsOnMachine: true)
+        }
     }
 
     private var seconds: @Sendable () -> Int64 {

@@ -1,13 +1,11 @@
 import Cryptography
 import Foundation
+import HTTPStores
 import Vault
 
 /// Finds what opens a vault: a file that an option or a variable names, else the passphrase that somebody types. Each vault asks once
 /// in a process.
 actor Passphrases {
-    /// Longest passphrase and largest key file, bytes.
-    static let maxLength = 1 << 20
-
     private let environment: [String: String]
     private let console: Console
     private let terminal: PassphraseTerminal
@@ -75,64 +73,20 @@ actor Passphrases {
         return .wrapper(try keyServices.wrapper(address))
     }
 
-    /// The first line, without its end.
     private func passphrase(in path: String) throws(CommandFailure) -> Secret {
-        var bytes = try contents(of: path, as: "password file")
-        defer { bytes.wipe() }
-        var line = bytes.prefix { $0 != UInt8(ascii: "\n") }
-        if line.last == UInt8(ascii: "\r") { line = line.dropLast() }
-        guard !line.isEmpty else {
-            throw CommandFailure(.configuration, "the password file \(path) begins with an empty line")
-        }
-        return Secret(line)
+        try open(VaultKeyFile(path: path, kind: .password))
     }
 
     private func keyFile(_ path: String) throws(CommandFailure) -> Secret {
-        var bytes = try contents(of: path, as: "key file")
-        defer { bytes.wipe() }
-        guard bytes.count >= 32 else {
-            throw CommandFailure(
-                .configuration,
-                "the key file \(path) has \(bytes.count) bytes and must have at least 32; `openssl rand -out FILE 64` makes one"
-            )
-        }
-        return Secret(bytes)
+        try open(VaultKeyFile(path: path, kind: .key))
     }
 
-    private func contents(of path: String, as kind: String) throws(CommandFailure) -> [UInt8] {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else {
-            throw CommandFailure(
-                .configuration, "the \(kind) \(path) cannot be opened: \(String(cString: strerror(errno)))")
+    private func open(_ file: VaultKeyFile) throws(CommandFailure) -> Secret {
+        if file.isOpenToOthers, warned.insert(file.path).inserted {
+            console.warn("other users can read the \(file.kind.rawValue) \(file.path); chmod 600 keeps it to you")
         }
-        defer { close(file) }
-        var status = stat()
-        if fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o077 != 0,
-            warned.insert(path).inserted
-        {
-            console.warn("other users can read the \(kind) \(path); chmod 600 keeps it to you")
-        }
-        var bytes: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 64 << 10)
-        while bytes.count <= Self.maxLength {
-            let count = read(file, &piece, piece.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else {
-                throw CommandFailure(
-                    .configuration, "the \(kind) \(path) cannot be read: \(String(cString: strerror(errno)))")
-            }
-            guard count > 0 else { return bytes }
-            bytes += piece[..<count]
-        }
-        throw CommandFailure(.configuration, "the \(kind) \(path) is larger than 1 MiB")
-    }
-}
-
-extension [UInt8] {
-    /// Overwrites the bytes, also where nobody looks at them again.
-    mutating func wipe() {
-        withUnsafeMutableBytes { bytes in
-            if let start = bytes.baseAddress { explicit_bzero(start, bytes.count) }
+        do throws(SettingError) { return try file.secret() } catch {
+            throw CommandFailure(.configuration, error.message)
         }
     }
 }

@@ -8,19 +8,24 @@ struct ConfigCheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Says everything that is wrong with the configuration file, line by line.",
         discussion: """
-            References to variables and files are followed, so that what is missing is named; no cloud is asked.
+            Says what every run would refuse before its first request: keys and values, identities that contradict themselves, names of
+            buckets, keys and queues. References to variables and files are followed, and the files that the configuration names are looked
+            into; no cloud is asked. What only this machine lacks is a warning: the service may run on another one.
 
             EXAMPLES
               lockstep config check --config /etc/lockstep/lockstep.yaml
+              lockstep config check --strict
               lockstep config check --config lockstep.yaml --json | jq '.problems[]'
 
             EXIT CODES
-              0 nothing wrong · 78 the file cannot be read or has problems
+              0 nothing wrong, perhaps warnings · 78 the file cannot be read or has problems
             """)
 
     @OptionGroup var file: ConfigurationOptions
     @Flag(help: "One JSON object.")
     var json = false
+    @Flag(help: "This is the machine that runs the pairs: what it lacks is a problem too.")
+    var strict = false
 
     func run() async throws {
         let context = CommandContext()
@@ -32,10 +37,16 @@ struct ConfigCheckCommand: AsyncParsableCommand {
         let path = ConfigurationFile.path(file.config, context.environment)
         do {
             let loaded = try ConfigurationFile.load(file.config, context.environment)
+            let check = ConfigurationCheck(loaded, context.environment, readsFiles: true)
+            let problems = check.problems + (strict ? check.warnings : [])
+            guard problems.isEmpty else {
+                throw ConfigurationFailure(path: path, error: ConfigurationError(problems))
+            }
+            let warnings = check.warnings.isEmpty ? nil : ConfigurationError(check.warnings)
             if json {
-                context.console.data(try ConfigCheckLine(path, loaded.configuration).text)
+                context.console.data(try ConfigCheckLine(path, loaded.configuration, warnings).text)
             } else {
-                tell(loaded, context.console)
+                tell(loaded, warnings.map { ConfigurationFailure(path: path, error: $0).lines } ?? [], context.console)
             }
             return ExitStatus.ok.rawValue
         } catch let failure as ConfigurationFailure where json {
@@ -44,13 +55,15 @@ struct ConfigCheckCommand: AsyncParsableCommand {
         }
     }
 
-    private func tell(_ file: ConfigurationFile, _ console: Console) {
+    private func tell(_ file: ConfigurationFile, _ warnings: [String], _ console: Console) {
         let configuration = file.configuration
+        for warning in warnings { console.warn(warning) }
         for pair in configuration.pairs {
             console.data("\(pair.name)\t\(pair.source.location)\t\(pair.target.location)")
         }
         let pairs = configuration.pairs.count == 1 ? "1 pair" : "\(configuration.pairs.count) pairs"
-        console.say("\(file.path): \(pairs), nothing wrong")
+        let verdict = warnings.isEmpty ? "nothing wrong" : "nothing wrong but what this machine may lack"
+        console.say("\(file.path): \(pairs), \(verdict)")
     }
 }
 
@@ -62,6 +75,14 @@ private struct ConfigCheckLine: Encodable {
         var key: String
         var message: String
         var suggestion: String?
+
+        init(_ problem: ConfigurationProblem) {
+            line = problem.position.line
+            column = problem.position.column
+            key = problem.path
+            message = problem.message
+            suggestion = problem.suggestion
+        }
     }
 
     struct Pair: Encodable {
@@ -76,11 +97,14 @@ private struct ConfigCheckLine: Encodable {
     var problems: [Problem] = []
     /// That are not in `problems`.
     var further = 0
+    /// What this machine lacks.
+    var warnings: [Problem] = []
     var pairs: [Pair] = []
 
-    init(_ file: String, _ configuration: Configuration) {
+    init(_ file: String, _ configuration: Configuration, _ warnings: ConfigurationError?) {
         self.file = file
         valid = true
+        self.warnings = warnings?.problems.map { Problem($0) } ?? []
         pairs = configuration.pairs.map {
             Pair(name: $0.name, source: $0.source.location.description, target: $0.target.location.description)
         }
@@ -89,11 +113,7 @@ private struct ConfigCheckLine: Encodable {
     init(_ file: String, _ error: ConfigurationError) {
         self.file = file
         valid = false
-        problems = error.problems.map {
-            Problem(
-                line: $0.position.line, column: $0.position.column, key: $0.path, message: $0.message,
-                suggestion: $0.suggestion)
-        }
+        problems = error.problems.map { Problem($0) }
         further = error.further
     }
 
