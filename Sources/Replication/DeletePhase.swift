@@ -20,18 +20,18 @@ struct DeletePhase {
         guard counts.deleteCandidates > 0 else { return }
         guard counts.sourceObjects > 0 else {
             throw refused(
-                "the source lists no object at all, and --delete would remove \(counts.deleteCandidates) objects at the target; "
+                "the source lists no object at all, and --delete would remove \(counted(counts.deleteCandidates, "object")) at the target; "
                     + "check the source's location, or delete the target's objects by other means")
         }
         let percent = 100 * Double(counts.deleteCandidates) / Double(max(counts.targetObjects, 1))
         if counts.deleteCandidates > limit.count {
             throw refused(
-                "\(counts.deleteCandidates) objects would be deleted, the limit is \(limit.count); "
+                "\(counted(counts.deleteCandidates, "object")) would be deleted, the limit is \(limit.count); "
                     + "look at --dry-run and raise --max-delete if that is right")
         }
         if counts.deleteCandidates > limit.percentFloor, percent > limit.percent {
             throw refused(
-                "\(counts.deleteCandidates) of \(counts.targetObjects) objects would be deleted, the limit is "
+                "\(counts.deleteCandidates) of \(counted(counts.targetObjects, "object")) would be deleted, the limit is "
                     + "\(limit.percent)%; look at --dry-run and raise --max-delete if that is right")
         }
     }

@@ -406,8 +406,8 @@ package struct Replicator: Sendable {
         guard counts.failedObjects == 0 else {
             observer.handle(
                 .notice(
-                    "\(counts.deleteCandidates) deletions are held back because \(counts.failedObjects) objects failed; "
-                        + "the next run without failures does them"))
+                    "\(counted(counts.deleteCandidates, "deletion")) \(counts.deleteCandidates == 1 ? "is" : "are") held back because "
+                        + "\(counted(counts.failedObjects, "object")) failed; the next run without failures deletes"))
             return
         }
         if !options.dryRun { try await phase.run() }

@@ -17,7 +17,7 @@ import Testing
         [default]
         region = eu-central-1
         [profile minio]
-        region = here
+        region = us-here-1
         endpoint_url = http://127.0.0.1:9000
         [profile served]
         services = local
@@ -30,11 +30,12 @@ import Testing
     @Test func theFirstThatSaysSomethingCounts() throws {
         #expect(try resolve().region == "us-east-1")
         #expect(try resolve(config: config).region == "eu-central-1")
-        #expect(try resolve(["AWS_DEFAULT_REGION": "r2"], config: config).region == "r2")
-        #expect(try resolve(["AWS_DEFAULT_REGION": "r2", "AWS_REGION": "r1"], config: config).region == "r1")
-        #expect(try resolve(region: "r0", ["AWS_REGION": "r1"], config: config).region == "r0")
+        #expect(try resolve(["AWS_DEFAULT_REGION": "eu-r-2"], config: config).region == "eu-r-2")
+        #expect(
+            try resolve(["AWS_DEFAULT_REGION": "eu-r-2", "AWS_REGION": "eu-r-1"], config: config).region == "eu-r-1")
+        #expect(try resolve(region: "eu-r-0", ["AWS_REGION": "eu-r-1"], config: config).region == "eu-r-0")
         #expect(try resolve(profile: "minio", config: config).endpoint?.origin == "http://127.0.0.1:9000")
-        #expect(try resolve(["AWS_PROFILE": "minio"], config: config).region == "here")
+        #expect(try resolve(["AWS_PROFILE": "minio"], config: config).region == "us-here-1")
         #expect(try resolve(profile: "served", config: config).endpoint?.origin == "http://s3.local:1")
         #expect(
             try resolve(profile: "minio", ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"], config: config).endpoint

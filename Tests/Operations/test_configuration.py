@@ -283,7 +283,7 @@ def test_no_file(configured, lockstep):
     missing = lockstep.run("config", "check", "--config", "/nowhere/lockstep.yaml", expect=78).err
     assert "/nowhere/lockstep.yaml cannot be read: No such file or directory; name a file with --config" in missing
     directory = lockstep.run("run", "--config", lockstep.directory, expect=78).err
-    assert "Is a directory" in directory
+    assert "it is a directory" in directory
     assert "/etc/lockstep/lockstep.yaml" in lockstep.run("run", expect=78).err
 
 

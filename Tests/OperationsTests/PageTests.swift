@@ -5,7 +5,8 @@ import Testing
 
 struct StatusPageTests {
     private let facts = ServiceFacts(
-        version: "1.2.3", isConfigurationGood: true, configured: 1, bufferBytes: 0, notifications: [:])
+        version: "1.2.3", configurationPath: "/etc/lockstep & co.yaml", isConfigurationGood: true, configured: 1,
+        bufferBytes: 0, notifications: [:])
     private let work = PairWork(pair: "p", kind: .sync, trigger: .command)
 
     private func pair(
@@ -22,6 +23,16 @@ struct StatusPageTests {
 
     private func html(_ pairs: [(status: PairStatus, place: ServiceSetup.Place)]) -> String {
         StatusPage.html(pairs, facts: facts, host: "host", isDraining: false, now: 100_000, monotonic: 0)
+    }
+
+    @Test("a configuration that was not taken is named, with the command that says why")
+    func badConfiguration() {
+        var facts = facts
+        let good = StatusPage.html([], facts: facts, host: "host", isDraining: false, now: 0, monotonic: 0)
+        facts.isConfigurationGood = false
+        let bad = StatusPage.html([], facts: facts, host: "host", isDraining: false, now: 0, monotonic: 0)
+        let command = "lockstep config check --config /etc/lockstep &amp; co.yaml"
+        #expect(!good.contains(command) && bad.contains(command))
     }
 
     @Test("what anybody else wrote is text and never markup")

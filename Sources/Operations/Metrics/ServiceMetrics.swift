@@ -3,6 +3,8 @@ import Foundation
 /// What is known of the process that serves.
 package struct ServiceFacts: Sendable {
     package var version: String
+    /// Absolute.
+    package var configurationPath: String
     package var isConfigurationGood: Bool
     /// When the configuration was last taken, seconds since 1970.
     package var configured: Int64
@@ -14,10 +16,12 @@ package struct ServiceFacts: Sendable {
     package var notifications: [String: [String: Int]]
 
     package init(
-        version: String, isConfigurationGood: Bool, configured: Int64, needsRestart: [String] = [], bufferBytes: Int,
+        version: String, configurationPath: String, isConfigurationGood: Bool, configured: Int64,
+        needsRestart: [String] = [], bufferBytes: Int,
         notifications: [String: [String: Int]]
     ) {
         self.version = version
+        self.configurationPath = configurationPath
         self.isConfigurationGood = isConfigurationGood
         self.configured = configured
         self.needsRestart = needsRestart

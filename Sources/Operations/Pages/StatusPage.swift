@@ -31,7 +31,7 @@ package enum StatusPage {
         if !facts.isConfigurationGood {
             banners +=
                 "<p class=banner>The configuration file was not taken when it was last read; the one before is in use. "
-                + "<code>lockstep config check</code> says why.</p>"
+                + "<code>lockstep config check --config \(escaped(facts.configurationPath))</code> says why.</p>"
         }
         if !facts.needsRestart.isEmpty {
             banners +=
@@ -85,7 +85,7 @@ package enum StatusPage {
             rows.append(("At the source", "\(count(objects)) \(objects == 1 ? "object" : "objects"), \(size(bytes))"))
         }
         if let unverified = record.unverifiedObjects, unverified > 0 {
-            rows.append(("Not verified", "\(count(unverified)) objects"))
+            rows.append(("Not verified", "\(count(unverified)) \(unverified == 1 ? "object" : "objects")"))
         }
         if let check = record.lastCheck {
             rows.append(("Last check", "\(check.verdict.map(words) ?? "failed"), \(time(check.end, now))"))

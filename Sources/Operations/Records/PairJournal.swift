@@ -1,5 +1,6 @@
 package import ObjectStores
 import Replication
+import ReplicationModel
 
 #if canImport(Glibc)
     import Glibc
@@ -130,7 +131,7 @@ package struct PairJournal: Sendable {
         let counts = outcome.counts
         var text = "\(outcome.kind.rawValue) ends: \(outcome.result.rawValue), exit code \(outcome.exitCode)"
         if outcome.kind != .check {
-            text += ", \(counts.copiedObjects) objects (\(counts.copiedBytes) bytes) copied"
+            text += ", \(counted(counts.copiedObjects, "object")) (\(counts.copiedBytes) bytes) copied"
             if counts.failedObjects > 0 { text += ", \(counts.failedObjects) failed" }
             if counts.skippedObjects > 0 { text += ", \(counts.skippedObjects) skipped" }
         }

@@ -38,9 +38,10 @@ struct ConfigurationCheck {
     }
 
     private mutating func add(_ error: SettingError, _ fields: Fields, cloud: CloudSettings? = nil) {
-        let isOfCloud = error.setting.map { cloud?.fields.declares($0) ?? false } ?? false
-        let problem = (isOfCloud ? cloud!.fields : fields).problem(with: error.setting, error.message)
-        if error.dependsOnMachine { warnings.append(problem) } else { problems.append(problem) }
+        let ofCloud = cloud.map(\.fields).flatMap { all in error.setting.map(all.declares) == true ? all : nil }
+        let problem = (ofCloud ?? fields).problem(with: error.setting, error.message)
+        // What no key says, a variable does, which is another one elsewhere.
+        if error.dependsOnMachine || error.setting == nil { warnings.append(problem) } else { problems.append(problem) }
     }
 
     // MARK: Pairs
@@ -126,8 +127,8 @@ struct ConfigurationCheck {
         add(
             SettingError(
                 message:
-                    "nothing opens the vault where nobody is there to type a passphrase: write password_file, key_file or kms in vaults",
-                dependsOnMachine: true), fields)
+                    "nothing opens the vault where nobody is there to type a passphrase: write password_file, key_file or kms in vaults"
+            ), fields)
     }
 
     // MARK: Clouds

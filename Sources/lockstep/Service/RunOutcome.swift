@@ -34,7 +34,8 @@ extension Operations.PairOutcome {
         case .inSync: verdict = .inSync
         case .drift:
             verdict = .drift
-            message = "\(Format.objects(counts.differences)) differ or are on one side only"
+            let verb = counts.differences == 1 ? "differs or is" : "differ or are"
+            message = "\(Format.objects(counts.differences)) \(verb) on one side only"
         case .unproven:
             verdict = .unproven
             message = "\(Format.objects(counts.unprovenObjects)) could not be proven to be the same"

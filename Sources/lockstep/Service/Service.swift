@@ -141,8 +141,10 @@ final class Service: Sendable {
 
     private var facts: ServiceFacts {
         let reading = reading.withLock { $0 }
+        let path = URL(fileURLWithPath: ConfigurationFile.path(option, context.environment)).standardizedFileURL.path
         return ServiceFacts(
-            version: Lockstep.configuration.version, isConfigurationGood: reading.isGood, configured: reading.taken,
+            version: Lockstep.configuration.version, configurationPath: path, isConfigurationGood: reading.isGood,
+            configured: reading.taken,
             needsRestart: reading.needsRestart, bufferBytes: supervisor.bufferBytes, notifications: notifier.deliveries)
     }
 

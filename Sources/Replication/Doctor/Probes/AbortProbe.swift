@@ -94,7 +94,7 @@ struct AbortProbe: DoctorProbe {
         do throws(StoreError) {
             let left = try await bench.store.listParts(of: session)
             bench.tell(
-                .warning, subject, "an upload that was given up still holds \(left.count) parts",
+                .warning, subject, "an upload that was given up still holds \(counted(left.count, "part"))",
                 engine: "they may be paid for; set a rule of the bucket that removes unfinished uploads")
         } catch {
             guard error.code == .missingUpload || error.code == .notFound else { throw error }

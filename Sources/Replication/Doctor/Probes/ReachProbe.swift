@@ -21,7 +21,7 @@ struct ReachProbe: DoctorProbe {
         if let first = leftovers.first {
             bench.tell(
                 .warning, "leftovers",
-                "\(page.objects.count) objects of earlier examinations are below \(first)"
+                "\(counted(page.objects.count, "object")) of earlier examinations left below \(first)"
                     + (leftovers.count > 1 ? " and \(leftovers.count - 1) more" : "") + "; nobody needs them")
         }
     }
