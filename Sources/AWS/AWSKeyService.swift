@@ -102,7 +102,7 @@ package struct AWSKeyService: KeyService {
             parts[5].hasPrefix("key/") || parts[5].hasPrefix("alias/")
         else {
             throw .credentials(
-                "\(key) is no ARN of a key; it looks like arn:aws:kms:eu-west-1:123456789012:key/… or …:alias/NAME")
+                "it is no ARN of a key, which looks like arn:aws:kms:eu-west-1:123456789012:key/… or …:alias/NAME")
         }
         return String(parts[3])
     }

@@ -244,15 +244,15 @@ package struct AzureQueueAddress: Sendable, Hashable {
     package let queue: String
 
     package init(_ text: String) throws(SettingError) {
-        guard var endpoint = Endpoint(text) else { throw Self.unreadable(text) }
+        guard var endpoint = Endpoint(text) else { throw Self.unreadable }
         var segments = endpoint.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(
             String.init)
-        guard let queue = segments.popLast(), Self.isName(queue) else { throw Self.unreadable(text) }
+        guard let queue = segments.popLast(), Self.isName(queue) else { throw Self.unreadable }
         if AzureHost.isPathStyle(endpoint) {
-            guard segments.count == 1, !segments[0].isEmpty else { throw Self.unreadable(text) }
+            guard segments.count == 1, !segments[0].isEmpty else { throw Self.unreadable }
             account = segments[0]
         } else {
-            guard segments.isEmpty else { throw Self.unreadable(text) }
+            guard segments.isEmpty else { throw Self.unreadable }
             account = String(endpoint.host.prefix { $0 != "." })
         }
         guard endpoint.scheme == "https" || endpoint.isLoopback else {
@@ -264,8 +264,9 @@ package struct AzureQueueAddress: Sendable, Hashable {
         self.queue = queue
     }
 
-    private static func unreadable(_ text: String) -> SettingError {
-        SettingError(message: "\(text) names no queue: write https://ACCOUNT.queue.core.windows.net/QUEUE")
+    /// The text is not quoted: it may have a signature behind it.
+    private static var unreadable: SettingError {
+        SettingError(message: "it names no queue: write https://ACCOUNT.queue.core.windows.net/QUEUE")
     }
 
     private static func isName(_ text: String) -> Bool {

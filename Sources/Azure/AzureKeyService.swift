@@ -234,7 +234,7 @@ struct AzureKeyAddress: Sendable {
         guard let endpoint = Endpoint(text), let parsed = Self.parse(endpoint) else {
             throw SettingError(
                 message:
-                    "\(text) names no key: write https://VAULT.vault.azure.net/keys/NAME, or with /VERSION behind it")
+                    "it names no key: write https://VAULT.vault.azure.net/keys/NAME, or with /VERSION behind it")
         }
         let host = endpoint.host
         let isVault = AzureCloud.allCases.contains { host.hasSuffix(".\($0.vaultDomain)") }
@@ -243,7 +243,7 @@ struct AzureKeyAddress: Sendable {
         guard (isVault || isManagedHSM) && endpoint.scheme == "https" || endpoint.isLoopback else {
             throw SettingError(
                 message:
-                    "\(text) is not at a key vault (https://….vault.azure.net) or managed HSM, and tokens go nowhere else"
+                    "it is not at a key vault (https://….vault.azure.net) or managed HSM, and tokens go nowhere else"
             )
         }
         (vault, name, version) = parsed

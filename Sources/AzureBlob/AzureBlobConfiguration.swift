@@ -68,7 +68,7 @@ package struct AzureBlobConfiguration: Sendable, Hashable {
         guard isAccountName(account, strict: found == nil) else {
             throw SettingError(
                 "location",
-                message: "\(account) is no name of a storage account: 3 to 24 lower-case letters and digits")
+                message: "that is no name of a storage account: 3 to 24 lower-case letters and digits")
         }
         return AzureBlobConfiguration(account: account, endpoint: found)
     }

@@ -60,7 +60,7 @@ package struct GoogleEventQueue: EventQueue {
         guard GoogleResourceName.isValid(subscription, Self.collections) else {
             throw StoreError(
                 .invalidRequest, .head,
-                message: "\"\(ServerText.readable(subscription))\" names no subscription of Pub/Sub; write "
+                message: "it names no subscription of Pub/Sub; write "
                     + "projects/P/subscriptions/S")
         }
         self.subscription = subscription

@@ -57,7 +57,7 @@ package struct GoogleKeyService: KeyService {
         guard GoogleResourceName.isValid(key, Self.collections) else {
             throw StoreError(
                 .invalidRequest, .head,
-                message: "\"\(ServerText.readable(key))\" names no key of Cloud KMS; write "
+                message: "it names no key of Cloud KMS; write "
                     + "projects/P/locations/L/keyRings/R/cryptoKeys/K, without a version")
         }
         self.key = key

@@ -37,7 +37,7 @@ struct GoogleImpersonation: Sendable {
             email.utf8.allSatisfy(Self.isAllowedInAccount)
         else {
             throw .credentials(
-                "\"\(ServerText.readable(email))\" is no service account to impersonate; write its e-mail address, as "
+                "it is no service account to impersonate; write its e-mail address, as "
                     + "lockstep@project.iam.gserviceaccount.com")
         }
         let endpoint = try GoogleHosts.endpoint(of: "iamcredentials", environment: environment)

@@ -25,7 +25,7 @@ package struct HashiCorpKeyService: KeyService {
         let names = path.split(separator: "/", omittingEmptySubsequences: false)
         guard names.count >= 2, names.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }) else {
             throw .vault(
-                .invalidRequest, "\(path) names no key of the transit engine: write MOUNT/KEY, such as transit/lockstep"
+                .invalidRequest, "it names no key of the transit engine: write MOUNT/KEY, such as transit/lockstep"
             )
         }
         mount = names.dropLast().joined(separator: "/")

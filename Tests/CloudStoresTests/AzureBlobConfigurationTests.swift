@@ -96,7 +96,7 @@ import Testing
         for text in texts { #expect(!text.isEmpty && !text.contains(secret), "\(text)") }
         #expect(
             message { () throws(SettingError) in _ = try resolve("Not_An_Account") }.contains(
-                "Not_An_Account"))
+                "3 to 24"))
         #expect(message { () throws(SettingError) in _ = try resolve("evil.example/x") }.contains("no name"))
         #expect(
             message { () throws(SettingError) in _ = try resolve(endpoint: "nonsense") }.contains(

@@ -64,7 +64,7 @@ CLOUDS = [
     ("type: s3, endpoint: 'https://s3.example.org/#x'", "s3", "endpoint", "without user, query and fragment"),
     ("type: s3, endpoint: 'https://s3.example.org:99999'", "s3", "endpoint", "up to 65535"),
     # Google
-    ("type: gs, impersonate: somebody", "gs", "impersonate", "no service account"),
+    ("type: gs, impersonate: '${env:SECRET}'", "gs", "impersonate", "no service account"),
     ("type: gs, impersonate: a@example.org", "gs", "impersonate", "no service account"),
     ("type: gs, endpoint: 'http://storage.example.org', credentials_file: /t", "gs", "endpoint", "use https"),
     ("type: gs, endpoint: 'https://storage.example.org:99999'", "gs", "endpoint", "up to 65535"),
@@ -117,6 +117,7 @@ KEYS = [
     ("kms: 'gcp-kms:projects/p/keys/k'", "kms", "projects/P/locations/L/keyRings/R/cryptoKeys/K"),
     ("kms: 'azure-key-vault:https://evil.example.org/keys/k'", "kms", "vault.azure.net"),
     ("kms: 'azure-key-vault:https://a.vault.azure.net/nonsense'", "kms", "names no key"),
+    ("kms: 'aws-kms:arn:${env:SECRET}'", "kms", "no ARN of a key"),
     ("kms: 'hashicorp-transit:key'", "kms", "MOUNT/KEY"),
 ]
 
@@ -171,6 +172,7 @@ def test_keys_of_vaults(configured, keys, key, words):
     ("https://sqs.eu-west-1.amazonaws.com/1/q?x=1", "s3://models-a", "aws sqs get-queue-url"),
     ("projects/p p/subscriptions/s", "gs://models-a", "names no subscription"),
     ("http://account.queue.core.windows.net/changes", "az://account/models", "use https"),
+    ("https://account.queue.core.windows.net/changes?sv=1&sig=canary", "az://account/models", "names no queue"),
     ("https://account.queue.core.windows.net/No_Queue", "az://account/models", "names no queue"),
 ])
 def test_queues(configured, queue, source, words):

@@ -23,11 +23,6 @@ enum Format {
         Duration.nanoseconds(nanoseconds).text
     }
 
-    static func duration(_ duration: Duration) -> String {
-        let (seconds, attoseconds) = duration.components
-        return Format.duration(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
-    }
-
     /// 1234567 as `1,234,567`.
     static func count(_ number: Int) -> String {
         var digits = String(number)[...]

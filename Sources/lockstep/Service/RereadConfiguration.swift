@@ -24,7 +24,7 @@ final class RereadConfiguration: Sendable {
             newest.withLock { $0 = file }
         } catch {
             let keys = file.configuration.keys(of: pair)
-            let problems = error.error.problems.filter { problem in keys.contains { problem.path.hasPrefix($0) } }
+            let problems = error.error.problems.filter { problem in keys.contains { "\(problem.path).".hasPrefix($0) } }
             guard problems.isEmpty else {
                 throw CommandFailure(.configuration, problems.map { "\(file.path):\($0)" }.joined(separator: "; "))
             }
