@@ -1,7 +1,7 @@
 package import Cryptography
 package import HTTPStores
 package import HTTPTransport
-package import ObjectStores
+import ObjectStores
 
 /// Who asks Amazon's services, as far as somebody has said so; what is nil is looked for as Amazon's own tools do.
 package struct AWSIdentity: Sendable, Hashable {

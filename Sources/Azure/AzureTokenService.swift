@@ -1,8 +1,8 @@
-package import Cryptography
+import Cryptography
 import FoundationEssentials
-package import HTTPStores
-package import HTTPTransport
-package import ObjectStores
+import HTTPStores
+import HTTPTransport
+import ObjectStores
 import ReplicationModel
 
 /// Microsoft Entra's token endpoint, asked as one application of one tenant.

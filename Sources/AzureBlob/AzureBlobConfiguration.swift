@@ -1,4 +1,4 @@
-package import Azure
+import Azure
 package import Cryptography
 package import HTTPStores
 

@@ -1,7 +1,7 @@
 package import Google
 package import HTTPStores
 package import HTTPTransport
-package import ObjectStores
+import ObjectStores
 
 extension GCSConfiguration {
     /// The credentials for requests to this endpoint, or nil for anonymous ones: for an emulator, and for another endpoint than Google's

@@ -1,5 +1,5 @@
 import ObjectStores
-package import ReplicationModel
+import ReplicationModel
 
 /// The objects of one location in key order, page by page, with the next page under way while one is consumed.
 ///

@@ -1,5 +1,5 @@
 package import Manifests
-package import ObjectStores
+import ObjectStores
 package import ReplicationModel
 
 /// Why an object is copied.

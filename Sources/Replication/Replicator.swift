@@ -1,7 +1,7 @@
 package import Buffers
 package import Manifests
 package import ObjectStores
-package import ReplicationModel
+import ReplicationModel
 
 /// Makes a target identical to a source: one run over one pair.
 ///

@@ -1,4 +1,4 @@
-package import ReplicationModel
+import ReplicationModel
 import Synchronization
 
 /// What a run has seen and done so far. The final value is the run's summary.

@@ -1,6 +1,6 @@
 package import Manifests
 package import ObjectStores
-package import ReplicationModel
+import ReplicationModel
 
 /// Why one object, or the whole run, failed: which side, and what the store or the ledger said.
 package struct TransferFailure: Error, Sendable, CustomStringConvertible {

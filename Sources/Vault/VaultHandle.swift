@@ -1,4 +1,4 @@
-package import ChunkPipeline
+import ChunkPipeline
 import Cryptography
 import Digests
 package import ObjectStores

@@ -386,7 +386,7 @@ import Testing
         }
         _ = try await store.head("k")
         #expect(transport.requests.count == 3)
-        #expect(store.learned.first?.contains("3600 seconds") == true)
+        #expect(store.learned.first?.contains("by 1 h;") == true)
     }
 
     /// All are signed before the first refusal arrives, so only one of them finds an offset that is news.

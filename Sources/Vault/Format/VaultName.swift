@@ -1,5 +1,5 @@
 import Digests
-package import ReplicationModel
+import ReplicationModel
 
 /// One writer's work between two commits: its packs, index segments and pages lie in folders of this name.
 ///

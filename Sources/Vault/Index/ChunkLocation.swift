@@ -1,5 +1,5 @@
 package import ChunkPipeline
-package import ReplicationModel
+import ReplicationModel
 
 /// Names one pack: `VaultName.pack(session, id)`.
 package struct PackName: Hashable, Sendable {

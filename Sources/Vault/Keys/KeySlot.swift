@@ -1,4 +1,4 @@
-package import Cryptography
+import Cryptography
 import Digests
 
 /// One way to open a vault, as `key/<n>` keeps it.

@@ -75,11 +75,8 @@ struct Console: Sendable {
 
     private func write(_ line: String) {
         terminal.state.withLock { state in
-            if state.bar.isEmpty {
-                Self.write(line + "\n", to: STDERR_FILENO)
-            } else {
-                Self.write("\r\u{1B}[K" + line + "\n" + state.bar, to: STDERR_FILENO)
-            }
+            let text = state.bar.isEmpty ? line + "\n" : "\r\u{1B}[K" + line + "\n" + state.bar
+            Self.write(text, to: STDERR_FILENO)
         }
     }
 
