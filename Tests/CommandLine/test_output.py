@@ -81,7 +81,7 @@ def test_json(sim, lockstep, location, source):
     assert {line["event"] for line in outcome.events} >= {"copied", "skipped", "failed", "notice", "summary"}
     copied = outcome.named("copied")["new"]
     assert copied["size"] == 1 and copied["reason"] == "new" and copied["evidence"] >= 2
-    assert "deletions are held back" in " ".join(outcome.notices)
+    assert "1 deletion is held back" in " ".join(outcome.notices)
     summary = outcome.summary
     assert summary["failed_objects"] == summary["skipped_objects"] == 1 and summary["stopped"] is None if "stopped" in summary else True
     assert summary["requests"]["source"]["list"] >= 1 and summary["peak_buffer_bytes"] > 0 and summary["seconds"] > 0

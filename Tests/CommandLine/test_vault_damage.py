@@ -166,3 +166,23 @@ def test_plain_objects_are_refused_in_a_vaults_folder(vault, lockstep, location)
             "sync", other.url, vault.url.removeprefix("vault+"), *flags, "--state", lockstep.state, expect=6)
         assert "holds a vault" in said.err
     assert vault.names("") == names
+
+
+@pytest.mark.parametrize("part", ["pack", "index", "snap"])
+@pytest.mark.parametrize("flags", [[], ["--delete", "--permanent-delete", "--max-delete", "100%"]], ids=["copy", "delete"])
+def test_plain_objects_are_refused_in_folders_of_a_vault_and_above_it(vault, lockstep, location, part, flags):
+    names = vault.names("")
+    other = location("s3").fill({"zz": b"plain"})
+    for target, words in ((f"{vault.plain}/{part}", "is a folder of a vault"), (vault.place.url, "there is a vault below")):
+        said = lockstep.run("sync", other.url, target, *flags, "--state", lockstep.state, expect=6)
+        assert words in said.err
+    assert vault.names("") == names
+
+
+def test_a_copy_of_a_whole_vault_is_a_mirror_like_others(vault, lockstep, location):
+    copy = location("gs")
+    for _ in range(2):
+        lockstep.sync(vault.place.url, copy.url, "--delete")
+        vault.fill(vault.source.fill({"more": b"bytes"}))
+    lockstep.sync(vault.place.url, copy.url, "--delete")
+    lockstep.run("check", vault.place.url, copy.url, "--state", lockstep.state)

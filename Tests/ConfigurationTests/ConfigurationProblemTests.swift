@@ -181,6 +181,25 @@ import Testing
         #expect(problems("  a: {source: s3://a, target: gs://b}\n  c: {source: gs://b, target: s3://c}").isEmpty)
     }
 
+    @Test func `places that a pair would damage`() {
+        func problems(_ target: String, _ more: String = "") -> [String] {
+            fixture.problems(
+                "version: 1\nvaults: {off: {location: gs://b/x/v, key_file: k}}\npairs:\n  a: {source: s3://a/f, target: \(target)\(more)}"
+            )
+        }
+        for target in ["gs://b", "gs://b/x", "gs://b/x/v", "gs://b/x/v/pack"] {
+            #expect(problems(target).map { $0.contains("the vault 'off' is there") } == [true], "\(target)")
+        }
+        #expect(problems("gs://b/x/w").isEmpty)
+        #expect(
+            problems("gs://c", ", manifest: {control: s3://a/f/m}").map { $0.contains("is in the source") } == [true])
+        #expect(problems("gs://c", ", manifest: {control: s3://a/m}").isEmpty)
+        for limit in ["max_duration: 0s", "max_transfer: 0"] {
+            #expect(
+                problems("gs://c", ", limits: {\(limit)}").map { $0.contains("copies nothing") } == [true], "\(limit)")
+        }
+    }
+
     @Test func `pairs that take each other's events`() {
         let queue = "events: {queue: \"https://sqs.eu-west-1.amazonaws.com/1/q\"}"
         let found = fixture.problems(

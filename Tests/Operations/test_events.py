@@ -139,7 +139,7 @@ def test_filters_prefixes_and_pointers_decide_what_becomes_of_an_event(watched, 
     daemon.stop()
 
 
-def test_what_a_killed_daemon_had_in_hand_comes_again(watched, serve, sim, source, target):
+def test_a_killed_daemon_takes_nothing_off_the_queue_that_is_not_copied(watched, serve, sim, source, target):
     queue = watched.queue
     queue.client.set_queue_attributes(QueueUrl=queue.url, Attributes={"VisibilityTimeout": "1"})
     source.fill({f"k{number}": b"x" * 1000 for number in range(5)})

@@ -257,8 +257,14 @@ def test_roles_of_google_are_bound_to_the_prefix(lockstep):
     assert 'resource.name.startsWith("projects/_/buckets/models/objects/release/")' in expression
     assert 'api.getAttribute("storage.googleapis.com/objectListPrefix", "").startsWith("release/")' in expression
     assert ".lockstep/uploads/" not in expression
-    target = [one["content"]["condition"]["expression"] for one in printed["target"]["documents"] if one["kind"] == "role-binding"]
+    bindings = [one["content"] for one in printed["target"]["documents"] if one["kind"] == "role-binding"]
+    target = [one["condition"]["expression"] for one in bindings if "condition" in one]
     assert any('buckets/backup/objects/.lockstep/uploads/' in one for one in target)
+    assert any('"").startsWith(".lockstep/uploads/")' in one for one in target)
+    # Asked of the bucket, where no condition on names of objects holds.
+    (free,) = [one for one in bindings if "condition" not in one]
+    (role,) = [one["content"] for one in printed["target"]["documents"] if one["content"].get("title") == free["role"].split("/")[-1]]
+    assert role["includedPermissions"] == ["storage.multipartUploads.list"]
 
 
 def test_roles_of_azure_are_scoped_to_the_container_and_the_prefix(lockstep):

@@ -311,7 +311,7 @@ def test_a_secret_that_was_rotated_needs_no_reload_and_one_that_is_gone_fails_it
     source.fill({f"k{number}": b"x" for number in range(3)})
     slow(1500)
     for name in ("first", "rotated", "gone"):
-        (tmp_path / name).write_text(sim.s3["secretKey"] if name != "rotated" else "the one before")
+        (tmp_path / name).write_text(sim.s3["secretKey"] if name != "rotated" else "the-one-before")
     clouds = {
         name: {"type": "s3", "endpoint": sim.s3["endpoint"], "region": sim.s3["region"], "access_key_id": sim.s3["accessKey"],
                "secret_access_key": f"file:{name}"}

@@ -99,6 +99,25 @@ struct PairRecordTests {
         #expect(record.totals.runs == ["sync": ["success": 1]])
     }
 
+    @Test("what a pair of the same name at other places did while this one was at work is not of this one")
+    func beside() {
+        var record = PairRecord(pair: "p")
+        record.begin(PairWork(pair: "p", kind: .sync, trigger: .command, places: "s3://a gs://b"), at: 1000, process: 1)
+        let other = PairWork(pair: "p", kind: .sync, trigger: .command, places: "s3://x gs://y")
+        #expect(record.end(outcome(0), of: other) == [])
+        #expect(record.lastSuccess == nil && record.recoveryPoint == nil && record.totals.runs.isEmpty)
+        #expect(record.running != nil)
+    }
+
+    @Test("nobody is told that a pair is well while differences go on")
+    func notWell() {
+        var record = PairRecord(pair: "p")
+        #expect(record.end(outcome(4, kind: .check, at: 100, verdict: .drift), of: work) == [.drift])
+        #expect(record.end(outcome(78, at: 200), of: work) == [.failure])
+        #expect(record.end(outcome(0, at: 300), of: work) == [])
+        #expect(record.end(outcome(0, kind: .check, at: 400, verdict: .inSync), of: work) == [.recovery])
+    }
+
     @Test("people are told when failing begins, again each day, and when it is over")
     func failures() {
         var record = PairRecord(pair: "p")

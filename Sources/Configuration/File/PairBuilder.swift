@@ -27,6 +27,9 @@ struct PairBuilder {
         let settings = settings()
         let check = checkSettings(settings)
         for found in settings.problems(\.keyName) + check.problems(\.keyName) { problem(found.setting.key, found.text) }
+        if settings.limits.maxDuration?.duration == .zero || settings.limits.maxTransfer?.bytes == 0 {
+            problem("limits", "a run that may take no time or no bytes copies nothing; leave the limit out for none")
+        }
         let zone: String = fields.value("time_zone") ?? "UTC"
         let schedule = fields.object("schedule").flatMap { self.schedule($0, "schedule", zone) }
         let checkSchedule = fields.object("check")?.object("schedule").flatMap {
@@ -211,6 +214,22 @@ struct PairBuilder {
         {
             problem("target", "source and target overlap: what is written would be read again")
         }
+        if let control, control.location.underlying.overlaps(source.location.underlying),
+            control.cloudEndpoint(clouds) == source.cloudEndpoint(clouds)
+        {
+            problem("manifest.control", "the manifest's place is in the source, and nothing is written there")
+        }
+        if !target.location.isVault,
+            let vault = vaults.values.sorted(by: { $0.name < $1.name }).first(where: {
+                $0.location.underlying.overlaps(target.location)
+                    && $0.cloudEndpoint(clouds) == target.cloudEndpoint(clouds)
+            })
+        {
+            problem(
+                "target",
+                "the vault '\(vault.name)' is there: plain objects must not come between its own, nor delete them; "
+                    + "write {vault: \(vault.name)} to sync into it, or choose another place")
+        }
         if source.snapshot != nil, !source.location.isVault {
             problem("source.snapshot", "only vaults have snapshots")
         }
@@ -259,10 +278,20 @@ struct PairBuilder {
 }
 
 extension PlaceSettings {
+    /// See `CloudSettings.address`.
+    func cloudEndpoint(_ clouds: [String: CloudSettings]) -> String? { cloud.flatMap { clouds[$0]?.address } }
+}
+
+extension VaultSettings {
+    /// See `CloudSettings.address`.
+    func cloudEndpoint(_ clouds: [String: CloudSettings]) -> String? { cloud.flatMap { clouds[$0]?.address } }
+}
+
+extension CloudSettings {
     /// Tells equal names at two services apart; one service however its URL is written: scheme and host in lower case, without a slash
     /// at the end and without the port that the scheme has anyway.
-    func cloudEndpoint(_ clouds: [String: CloudSettings]) -> String? {
-        guard let text = cloud.flatMap({ clouds[$0]?.endpoint }) else { return nil }
+    fileprivate var address: String? {
+        guard let text = endpoint else { return nil }
         guard let url = URLComponents(string: text), let scheme = url.scheme?.lowercased(),
             let host = url.host?.lowercased()
         else { return text }

@@ -119,7 +119,7 @@ package enum StatusPage {
         if let since = record.drift.since {
             text += "<p class=problem><strong>A check found differences, since \(moment(since)).</strong></p>"
             text +=
-                "<p class=advice>lockstep run \(escaped(record.pair)) --check names them; a run makes them good, but for objects that somebody else changed at the target.</p>"
+                "<p class=advice>lockstep run \(escaped(record.pair)) --check names them; a run makes them good, but for objects that somebody else changed at the target and, without delete, those that are only there.</p>"
         }
         return text
     }

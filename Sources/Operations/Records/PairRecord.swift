@@ -106,6 +106,8 @@ package struct PairRecord: Sendable, Hashable, Codable {
 
     /// Takes up what a run did, and says what people should be told of.
     package mutating func end(_ outcome: PairOutcome, of work: PairWork) -> [PairEvent] {
+        // Another pair of that name, from another configuration with the same state, says nothing of these places.
+        if let theirs = work.places, let places, theirs != places { return [] }
         totals.add(outcome)
         if self[work.kind]?.traceId == work.trace.traceID { self[work.kind] = nil }
         // The run that held the pair writes about itself.
@@ -122,7 +124,6 @@ package struct PairRecord: Sendable, Hashable, Codable {
     /// Of what nobody was told, that which this outcome shows to be so still. What is over is forgotten.
     private mutating func takeUntold(after outcome: PairOutcome) -> [PairEvent] {
         guard let events = untold else { return [] }
-        let isWell = runFailure.since == nil && checkFailure.since == nil && drift.since == nil
         var due: [PairEvent] = []
         untold = events.filter { event in
             let isDue =
@@ -137,6 +138,8 @@ package struct PairRecord: Sendable, Hashable, Codable {
         if untold?.isEmpty == true { untold = nil }
         return due
     }
+
+    private var isWell: Bool { runFailure.since == nil && checkFailure.since == nil && drift.since == nil }
 
     /// Notes that no channel has taken what people should have been told.
     package mutating func noteUntold(_ event: PairEvent) {
@@ -162,7 +165,7 @@ package struct PairRecord: Sendable, Hashable, Codable {
         if outcome.result == .success {
             lastSuccess = outcome.end
             consecutiveFailures = 0
-            return runFailure.clear() ? [.recovery] : []
+            return runFailure.clear() && isWell ? [.recovery] : []
         }
         guard outcome.result.isFailure else { return [] }
         consecutiveFailures += 1
@@ -181,14 +184,12 @@ package struct PairRecord: Sendable, Hashable, Codable {
         lastVerdict = LastVerdict(end: outcome.end, verdict: verdict)
         consecutiveCheckFailures = nil
         unverifiedObjects = outcome.unprovenObjects
-        var events: [PairEvent] = []
-        if checkFailure.clear() { events.append(.recovery) }
+        let wasFailing = checkFailure.clear()
         switch verdict {
-        case .drift: if drift.raise(at: outcome.end) { events.append(.drift) }
-        case .inSync: if drift.clear(), events.isEmpty { events.append(.recovery) }
-        case .unproven: break
+        case .drift: return drift.raise(at: outcome.end) ? [.drift] : []
+        case .inSync: return (drift.clear() || wasFailing) && isWell ? [.recovery] : []
+        case .unproven: return wasFailing && isWell ? [.recovery] : []
         }
-        return events
     }
 }
 

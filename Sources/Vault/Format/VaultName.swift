@@ -83,6 +83,11 @@ package enum VaultName {
         return (session, id)
     }
 
+    /// Whether a name is that of a pack, index segment or page.
+    package static func isPart(_ name: String) -> Bool {
+        [packPrefix, indexPrefix, pagePrefix].contains { parts(of: name, prefix: $0) != nil }
+    }
+
     private static func decimal(_ number: UInt64) -> String {
         let digits = String(number)
         return String(repeating: "0", count: 20 - digits.utf8.count) + digits

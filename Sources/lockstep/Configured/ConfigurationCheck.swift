@@ -164,6 +164,10 @@ struct ConfigurationCheck {
             machine.directory(directory, "textfile", fields)
         }
         for pair in configuration.pairs {
+            let source = pair.source
+            if source.location.service == .file, !source.location.isVault {
+                machine.source(source.location.bucket, "location", source.fields)
+            }
             guard let path = pair.settings.manifest.signingKey, let fields = pair.fields.object("manifest") else {
                 continue
             }

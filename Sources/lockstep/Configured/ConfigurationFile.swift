@@ -33,19 +33,26 @@ struct ConfigurationFile: Sendable {
     }
 
     /// The same text, with the secrets that its files hold now.
-    func reread(_ environment: [String: String]) throws(ConfigurationFailure) -> ConfigurationFile {
-        var file = try Self.interpret(bytes, path, environment)
+    ///
+    /// - Parameter read: the bytes of a file, at most so many.
+    func reread(
+        _ environment: [String: String],
+        _ read: @escaping @Sendable (_ path: String, _ limit: Int) throws(FileReadError) -> [UInt8]
+    ) throws(ConfigurationFailure) -> ConfigurationFile {
+        var file = try Self.interpret(bytes, path, environment, read)
         file.configuration.state = configuration.state
         return file
     }
 
     private static func interpret(
-        _ bytes: [UInt8], _ path: String, _ environment: [String: String]
+        _ bytes: [UInt8], _ path: String, _ environment: [String: String],
+        _ read: @escaping @Sendable (_ path: String, _ limit: Int) throws(FileReadError) -> [UInt8] = {
+            (path, limit) throws(FileReadError) in try readBytes(path, limit: limit)
+        }
     ) throws(ConfigurationFailure) -> ConfigurationFile {
         let absolute = URL(fileURLWithPath: path).standardizedFileURL
         let surroundings = ConfigurationSurroundings(
-            environment: environment, directory: absolute.deletingLastPathComponent().path
-        ) { path, limit throws(FileReadError) in try readBytes(path, limit: limit) }
+            environment: environment, directory: absolute.deletingLastPathComponent().path, readFile: read)
         let file: ConfigurationFile
         do throws(ConfigurationError) {
             file = ConfigurationFile(
@@ -68,7 +75,7 @@ struct ConfigurationFile: Sendable {
             .map { ConfiguredPair($0, in: self) }
     }
 
-    private static func readBytes(_ path: String, limit: Int) throws(FileReadError) -> [UInt8] {
+    static func readBytes(_ path: String, limit: Int) throws(FileReadError) -> [UInt8] {
         do throws(RegularFile.Failure) {
             return try RegularFile.prefix(path, limit)
         } catch {

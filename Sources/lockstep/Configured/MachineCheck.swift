@@ -27,6 +27,15 @@ struct MachineCheck {
         if access(records, F_OK) == 0 { directory(records, "state", fields) }
     }
 
+    /// A directory that is read.
+    mutating func source(_ path: String, _ key: String, _ fields: Fields) {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            return add(key, "\(path) cannot be read: \(String(cString: strerror(errno)))", fields)
+        }
+        if status.st_mode & S_IFMT != S_IFDIR { add(key, "\(path) is no directory", fields) }
+    }
+
     /// A directory that is written into.
     mutating func directory(_ path: String, _ key: String, _ fields: Fields) {
         var status = stat()

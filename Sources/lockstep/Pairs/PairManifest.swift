@@ -38,6 +38,12 @@ struct PairManifest {
                 )
             }
             control = try await context.stores.open(place.location, place.connection, for: .writing)
+            guard !source.overlaps(control) else {
+                throw CommandFailure(
+                    .usage,
+                    "the manifest's place \(place.location) is in the source \(source.location), and nothing is written there: name another one"
+                )
+            }
         } else {
             // A vault's snapshots say what a manifest would.
             guard target.vault == nil else { return nil }

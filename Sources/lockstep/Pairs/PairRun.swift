@@ -74,13 +74,21 @@ struct PairRun {
         CivilTime(secondsSince1970: context.time.nowSeconds()).basic + "-" + Hex.encode(SecureRandom.bytes(4))
     }
 
-    /// Whoever forgets `vault+` must not put plain objects between a vault's, or delete these. A copy of a whole vault has them on both sides.
+    /// Whoever forgets `vault+` must not put plain objects between a vault's, or delete these: neither of a vault at the target or below
+    /// it, nor in one of a vault's own folders. A copy of a whole vault has them on both sides.
     private func refusesVaults(_ target: ObjectLocation) -> @Sendable (ObjectKey) -> String? {
-        { key in
-            guard let name = key.utf8, VaultName.sequence(of: name, prefix: VaultName.keyPrefix) != nil else {
-                return nil
+        let folder = String(target.description.split(separator: "/").last ?? "")
+        return { key in
+            guard let name = key.utf8 else { return nil }
+            let parts = name.split(separator: "/", omittingEmptySubsequences: false).suffix(2)
+            let last = parts.joined(separator: "/")
+            if VaultName.sequence(of: last, prefix: VaultName.keyPrefix) != nil {
+                return last == name
+                    ? "\(target) holds a vault (\(name)): write vault+\(target) to sync into it"
+                    : "there is a vault below \(target) (\(name)): choose a place of its own for one of them"
             }
-            return "\(target) holds a vault (\(name)): write vault+\(target) to sync into it"
+            guard last == name, VaultName.isPart("\(folder)/\(last)") else { return nil }
+            return "\(target) is a folder of a vault (\(name)): nothing but lockstep vault may write there"
         }
     }
 }

@@ -96,7 +96,8 @@ final class RunProblems: ReplicationObserver {
         }
     }
 
-    var keys: Set<ObjectKey> { state.withLock { $0.keys } }
+    /// nil when there were more than are kept: any key may be among them.
+    var keys: Set<ObjectKey>? { state.withLock { $0.count > Self.maxKeys ? nil : $0.keys } }
 
     /// The first, and how many there are.
     var sentence: String? {

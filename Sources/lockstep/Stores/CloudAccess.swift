@@ -115,7 +115,9 @@ struct CloudAccess: Sendable {
         let identity = connection.identity?.azure ?? AzureIdentity()
         var configuration = try AzureBlobConfiguration.resolve(
             account: location.account, endpoint: connection.endpoint, connectionString: identity.connectionString,
-            profile: connection.profile, environment: environment)
+            profile: connection.profile,
+            // A variable for another account does not concern an identity that the configuration has said.
+            environment: identity == AzureIdentity() ? environment : [:])
         configuration.encryptionScope = connection.encryption
         let credentials = try credentials.azure(
             identity, account: location.account, scope: .storage, endpoint: configuration.endpoint,
