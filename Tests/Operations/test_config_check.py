@@ -316,13 +316,13 @@ def test_directories_and_programs_of_the_machine(configured, lockstep):
         configured.write(text)
         return [(found["line"], found["key"]) for found in configured.check(expect=0)["warnings"]]
 
-    missing = [(3, "metrics.textfile"), (10, "notifications[pager].command")]
+    missing = [(3, "metrics.textfile"), (6, "pairs.models.source"), (10, "notifications[pager].command")]
     assert warned() == missing
     state.mkdir()
     (state / "pairs").write_text("")
     assert warned() == [(2, "state"), *missing]
     (lockstep.directory / "signing.pem").mkdir()
-    assert warned() == [(2, "state"), missing[0], (8, "pairs.models.manifest.signing_key"), missing[1]]
+    assert warned() == [(2, "state"), *missing[:2], (8, "pairs.models.manifest.signing_key"), missing[2]]
     (lockstep.directory / "signing.pem").rmdir()
     (lockstep.directory / "signing.pem").write_text("nonsense")
     assert [(line, key) for line, key, _, _ in configured.problems()] == [(8, "pairs.models.manifest.signing_key")]

@@ -135,7 +135,7 @@ def test_the_exit_code_is_the_worst_and_others_go_on(configured, location, sourc
     source.put("a", b"1")
     configured.pairs({
         "broken": {"source": "s3://no-such-bucket-here", "target": location("s3")},
-        "partial": {"source": location("s3").fill({"x": b"1"}), "target": target, "limits": {"max_transfer": "0"}},
+        "partial": {"source": location("s3").fill({"x": b"12345"}), "target": target, "limits": {"max_transfer": "1"}},
         "fine": {"source": source, "target": location("s3")},
     })
     outcome = configured.run(expect=78)
