@@ -31,7 +31,7 @@ step "configure"
 mkdir -p /srv/models /srv/replica
 head -c 3000000 /dev/urandom >/srv/models/model.bin
 chown lockstep /srv/replica
-echo '{}' >/etc/lockstep/credentials/gcp.json
+echo '{"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r"}' >/etc/lockstep/credentials/gcp.json
 chmod 600 /etc/lockstep/credentials/gcp.json
 cat >/etc/lockstep/lockstep.yaml <<'YAML'
 version: 1
