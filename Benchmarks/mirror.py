@@ -55,7 +55,7 @@ def unchanged(runs, counts=(10_000, 100_000)):
             lockstep.sync(sim, "s3://source", "s3://target")
             for _ in range(runs):
                 ours.append(lockstep.sync(sim, "s3://source", "s3://target"))
-                theirs.append(harness.Rclone().sync(sim, "source", "target", "--size-only"))
+                theirs.append(harness.Rclone().sync(sim, "source", "target", "--size-only", "--exclude", "/.lockstep/**"))
         report(f"unchanged: {count:,} objects", [("lockstep", ours), ("rclone --size-only", theirs)], 0, count)
 
 
